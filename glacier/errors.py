@@ -1,0 +1,141 @@
+"""Every error Glacier raises, each also a child of the builtin a caller would expect.
+
+GlacierError
+├── ConfigError (ValueError)                a setting, name or path that no cloud or rule allows
+│   └── ExecutorError                       an executor that this environment cannot run
+├── ResourceNotFoundError (KeyError)        a name that the environment does not know
+├── ObjectNotFoundError (FileNotFoundError) a bucket has no such object
+├── ObjectExistsError (FileExistsError)     a create-only write met an object
+├── AccessError (PermissionError)           credentials or permissions do not suffice
+├── FormatError (ValueError)                bytes that are not of the format they should be
+├── MissingDependencyError (TypeError)      a task parameter that nothing can fill
+├── MissingExtraError (ImportError)         an optional package that is not installed
+├── UnboundTaskError (RuntimeError)         a task without an environment was called
+├── PipelineError (RuntimeError)            a pipeline that cannot be recorded or run as written
+├── TaskTimeoutError (TimeoutError)         a task took longer than its timeout
+├── InfrastructureError (RuntimeError)      infrastructure that cannot be generated or reached
+└── RenderError (RuntimeError)              a picture that could not be drawn
+
+GlacierWarning (UserWarning)                something was decided for the user, said in one line
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = [
+    "AccessError",
+    "ConfigError",
+    "ExecutorError",
+    "FormatError",
+    "GlacierError",
+    "GlacierWarning",
+    "InfrastructureError",
+    "MissingDependencyError",
+    "MissingExtraError",
+    "ObjectExistsError",
+    "ObjectNotFoundError",
+    "PipelineError",
+    "RenderError",
+    "ResourceNotFoundError",
+    "TaskTimeoutError",
+    "UnboundTaskError",
+    "did_you_mean",
+]
+
+
+class GlacierError(Exception):
+    """Any error of Glacier: what went wrong and where, with the next step as `hint`."""
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return self.message if self.hint is None else f"{self.message} ({self.hint})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.message, self.hint)
+
+    def _render_traceback_(self) -> list[str]:
+        """Show one clean line and the hint in a notebook (the hook is IPython's)."""
+        lines = [f"{type(self).__name__}: {self.message}"]
+        return lines if self.hint is None else [*lines, f"hint: {self.hint}"]
+
+
+class ConfigError(GlacierError, ValueError):
+    """A setting, name or path breaks a rule of its cloud or of Glacier."""
+
+
+class ExecutorError(ConfigError):
+    """An executor is unknown, or the environment has no means to run it."""
+
+
+class ResourceNotFoundError(GlacierError, KeyError):
+    """The environment knows no resource, task or pipeline of that name."""
+
+
+class ObjectNotFoundError(GlacierError, FileNotFoundError):
+    """The bucket holds no object at that path."""
+
+
+class ObjectExistsError(GlacierError, FileExistsError):
+    """A write with `if_absent=True` found an object in its place."""
+
+
+class AccessError(GlacierError, PermissionError):
+    """The credentials are missing, expired or not allowed to do this."""
+
+
+class FormatError(GlacierError, ValueError):
+    """The bytes of an object are not what its format promises."""
+
+
+class MissingDependencyError(GlacierError, TypeError):
+    """A task parameter was not given and nothing in the environment can fill it."""
+
+
+class MissingExtraError(GlacierError, ImportError):
+    """An optional package is needed and not installed."""
+
+
+class UnboundTaskError(GlacierError, RuntimeError):
+    """A task that belongs to no environment was called."""
+
+
+class PipelineError(GlacierError, RuntimeError):
+    """A pipeline cannot be recorded or run as it is written."""
+
+
+class TaskTimeoutError(GlacierError, TimeoutError):
+    """A task ran longer than its timeout."""
+
+
+class InfrastructureError(GlacierError, RuntimeError):
+    """Infrastructure cannot be generated, planned or reached."""
+
+
+class RenderError(GlacierError, RuntimeError):
+    """A picture could not be drawn."""
+
+
+class GlacierWarning(UserWarning):
+    """Glacier decided something for the user and says so in one line."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Name the known word nearest to `word`, and all of them when none is near."""
+    options = sorted(known)
+    near = difflib.get_close_matches(word, options, n=1)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    return f"known: {', '.join(options)}" if options else "none is known yet"
+
+
+def _rebuild(kind: type[GlacierError], message: str, hint: str | None) -> GlacierError:
+    return kind(message, hint=hint)

@@ -1,0 +1,30 @@
+"""The provider's own functions; on a local provider, this process stands for them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from glacier.errors import ExecutorError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from glacier.execution.attempts import Job
+
+__all__ = ["submit"]
+
+
+def submit(work: Callable[[], Any], job: Job) -> Any:
+    """Call `work` here when the environment computes locally.
+
+    Raises:
+        ExecutorError: the environment computes on a cloud; this version deploys no task as a function.
+    """
+    provider = job.env.compute
+    if provider.get_provider_type() == "local":
+        return work()
+    raise ExecutorError(
+        f"task {job.name!r} asks for executor {job.executor!r} in environment {job.env.name!r}: "
+        f"this version does not run tasks as functions of {provider.get_provider_type()}",
+        hint='use executor="local", or call a Serverless resource from the task with fn.invoke(payload=...)',
+    )

@@ -1,0 +1,73 @@
+"""Finding the pipelines of a Python file."""
+
+from __future__ import annotations
+
+import json
+import runpy
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from glacier.errors import ConfigError, ObjectNotFoundError, did_you_mean
+from glacier.tasks import Pipeline
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["load_pipeline", "parameters"]
+
+
+def load_pipeline(target: str) -> Pipeline:
+    """Execute a Python file, its `if __name__ == "__main__"` part left out, and return a pipeline that it defines.
+
+    `target` is `FILE` or `FILE:PIPELINE`; without a name the file must define exactly one.
+
+    Raises:
+        ObjectNotFoundError: there is no such file.
+        ConfigError: the file defines no pipeline, several, or none of that name.
+        Exception: whatever the file raised.
+    """
+    file, name = _split(target)
+    if not file.is_file():
+        raise ObjectNotFoundError(f"there is no file {str(file)!r}", hint="give the path of a Python file")
+    sys.path.insert(0, str(file.parent.resolve()))
+    found = {value.name: value for value in runpy.run_path(str(file)).values() if isinstance(value, Pipeline)}
+    if name is not None and name in found:
+        return found[name]
+    if name is not None:
+        raise ConfigError(f"{file} defines no pipeline {name!r}", hint=did_you_mean(name, found))
+    if len(found) != 1:
+        raise ConfigError(
+            f"{file} defines {len(found) or 'no'} pipelines",
+            hint=f"say which: {file}:{min(found)}" if found else "decorate a function with @env.pipeline()",
+        )
+    return next(iter(found.values()))
+
+
+def parameters(pairs: Iterable[str]) -> dict[str, Any]:
+    """Read `key=value` pairs; a value that is JSON (3, true, [1, 2], "x") becomes what it says, others stay text.
+
+    Raises:
+        ConfigError: a pair has no `=` or no key.
+    """
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not (key.isidentifier() and equals):
+            raise ConfigError(f"{pair!r} is no parameter", hint="write key=value")
+        found[key] = _value(text)
+    return found
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _split(target: str) -> tuple[Path, str | None]:
+    file, colon, name = target.rpartition(":")
+    if colon and name.isidentifier() and not Path(target).exists():
+        return Path(file), name
+    return Path(target), None

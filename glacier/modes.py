@@ -1,0 +1,131 @@
+"""The modes of `Pipeline.run`: local, analyze. One function each, one table."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from glacier import context
+from glacier.errors import ConfigError, InfrastructureError, did_you_mean
+from glacier.execution import Run, execute
+from glacier.recording import trace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping
+
+    from glacier.graph import Graph
+    from glacier.recording import Trace
+    from glacier.tasks import Pipeline
+
+__all__ = ["MODES", "Analysis", "analyze", "generate", "local", "run"]
+
+
+class Analysis(dict[str, Any]):
+    """What a pipeline would do, as a mapping.
+
+    Keys:
+        tasks: the names of the tasks, in the order of the body, each once.
+        dag: the Graph.
+        resources: the names of the resources.
+        reads, writes: for each task, the names of the resources it reads and writes.
+        conditions: for each step that does not always run, by key, when it does.
+        approximations: what could only be followed roughly, each with its line.
+        paths: how many ways through the body were followed.
+    """
+
+    def __init__(self, traced: Trace) -> None:
+        graph = traced.graph
+        super().__init__(
+            tasks=list(dict.fromkeys(node.name for node in graph.tasks)),
+            dag=graph,
+            resources=[node.name for node in graph.resources],
+            reads=_accesses(graph, {"read", "both"}),
+            writes=_accesses(graph, {"write", "both"}),
+            conditions={node.key: node.condition for node in graph if node.condition},
+            approximations=list(traced.approximations),
+            paths=traced.paths,
+        )
+
+    def __str__(self) -> str:
+        lines = [f"{self['dag'].name}: {len(self['tasks'])} tasks", self["dag"].text()]
+        lines += [f"{key} runs if {condition}" for key, condition in self["conditions"].items()]
+        lines += [f"approximate: {note}" for note in self["approximations"]]
+        return "\n".join(lines)
+
+    def plain(self) -> dict[str, Any]:
+        """Return the analysis in JSON's own types, the graph as its nodes and edges."""
+        graph: Graph = self["dag"]
+        nodes = [{"key": node.key, "name": node.name, "kind": node.kind, "condition": node.condition} for node in graph]
+        edges = [{"source": edge.source, "target": edge.target, "access": edge.access} for edge in graph.edges]
+        notes = [str(note) for note in self["approximations"]]
+        return {**self, "dag": {"name": graph.name, "nodes": nodes, "edges": edges}, "approximations": notes}
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        return {**self["dag"].mimebundle(), "text/plain": str(self)}
+
+
+def run(mode: str, pipeline: Pipeline, env: Any, body: Callable[[], Any], params: Mapping[str, Any]) -> Any:
+    """Run a pipeline in the mode of that name.
+
+    Raises:
+        ConfigError: there is no such mode; a ValueError too.
+    """
+    if mode not in MODES:
+        raise ConfigError(
+            f"pipeline {pipeline.name!r} of environment {env.name!r} has no mode {mode!r}",
+            hint=did_you_mean(str(mode), MODES),
+        )
+    with _following(pipeline, env):
+        return MODES[mode](pipeline, env, body, params)
+
+
+def local(pipeline: Pipeline, env: Any, body: Callable[[], Any], _params: Mapping[str, Any]) -> Any:
+    """Execute the pipeline on this machine and return the real value of its body."""
+    record = Run(pipeline.name, env.name)
+    pipeline.last_run = record
+    return execute(record, pipeline, env, body, env.max_workers)
+
+
+def analyze(pipeline: Pipeline, env: Any, body: Callable[[], Any], _params: Mapping[str, Any]) -> Analysis:
+    """Follow the body without touching data."""
+    return Analysis(trace(pipeline, env, body))
+
+
+def generate(pipeline: Pipeline, env: Any, _body: Callable[[], Any], _params: Mapping[str, Any]) -> Any:
+    """Refuse: this version generates no infrastructure.
+
+    Raises:
+        InfrastructureError: always.
+    """
+    raise InfrastructureError(
+        f"pipeline {pipeline.name!r} of environment {env.name!r}: this version generates no infrastructure",
+        hint='mode="analyze" lists the resources it would need',
+    )
+
+
+MODES: dict[str, Callable[[Pipeline, Any, Callable[[], Any], Mapping[str, Any]], Any]] = {
+    "local": local,
+    "analyze": analyze,
+    "generate": generate,
+}
+
+
+@contextmanager
+def _following(pipeline: Pipeline, env: Any) -> Generator[None]:
+    """Let `env` answer for the environments that the pipeline was written for."""
+    with ExitStack() as stack:
+        stack.enter_context(context.using(context.recorder, None))
+        stack.enter_context(context.using(context.usage, None))
+        for origin in pipeline.origins:
+            stack.enter_context(context.standing_in(origin, env))
+        yield
+
+
+def _accesses(graph: Graph, kinds: set[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for edge in graph.edges:
+        if edge.access in kinds and graph[edge.source].kind == "resource":
+            names = found.setdefault(graph[edge.target].name, [])
+            if graph[edge.source].name not in names:
+                names.append(graph[edge.source].name)
+    return found

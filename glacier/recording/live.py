@@ -1,0 +1,139 @@
+"""Recording a body while it runs on real data: nothing runs until the body touches a result."""
+
+from __future__ import annotations
+
+import operator
+from typing import TYPE_CHECKING, Any
+
+import wrapt
+
+from glacier import context
+from glacier.recording import sites
+from glacier.recording.recorder import Recorder
+from glacier.recording.steps import operands
+
+if TYPE_CHECKING:
+    import inspect
+    from collections.abc import Callable, Iterator, Mapping
+
+    from glacier.recording.steps import RecordedPipeline, RecordedTask, Step
+
+__all__ = ["Deferred", "LiveRecorder", "plain"]
+
+_PLAIN = (type(None), bool, int, float, complex, str, bytes)
+
+
+class Deferred(wrapt.LazyObjectProxy):
+    """The value of a step, computed when it is first touched.
+
+    Methods, items and operators that the body itself uses become steps of their own, so that what the body derives
+    from a result keeps its place in the graph. Whoever else touches it meets the plain value.
+    """
+
+    def __init__(self, compute: Callable[[], Any], step: Step, recorder: LiveRecorder) -> None:
+        super().__init__(compute)
+        self._self_step = step
+        self._self_recorder = recorder
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self.__wrapped__, name)
+        if name.startswith("_") or not callable(value):
+            return value
+        return self._self_recorder.method(self, name, value)
+
+    def __getitem__(self, item: Any) -> Any:
+        return self._self_recorder.operation(operator.getitem, self, item)
+
+    def __iter__(self) -> Iterator[Any]:
+        count = sites.unpack_count(sites.caller())
+        values = iter(self.__wrapped__)
+        return values if count is None else self._self_recorder.items(self, values)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.__wrapped__(*args, **kwargs)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return self.__wrapped__.__reduce_ex__(protocol)
+
+
+def _operator(function: Callable[..., Any], *, reflected: bool = False) -> Callable[..., Any]:
+    def apply(self: Deferred, *others: Any) -> Any:
+        values = (*others, self) if reflected else (self, *others)
+        return self._self_recorder.operation(function, *values)
+
+    return apply
+
+
+for _name in ("lt", "le", "eq", "ne", "gt", "ge", "neg", "pos", "invert"):
+    setattr(Deferred, f"__{_name}__", _operator(getattr(operator, f"__{_name}__")))
+for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor"):
+    setattr(Deferred, f"__{_name}__", _operator(getattr(operator, f"__{_name}__")))
+    setattr(Deferred, f"__r{_name}__", _operator(getattr(operator, f"__{_name}__"), reflected=True))
+
+
+class LiveRecorder(Recorder):
+    """Records a body that works on real data.
+
+    `force` brings a step and everything it needs to its value; `done` is told the value of an operation that the body
+    did itself.
+    """
+
+    def __init__(
+        self,
+        pipeline: RecordedPipeline,
+        env: Any,
+        force: Callable[[Step], Any],
+        done: Callable[[Step, Any], None],
+    ) -> None:
+        super().__init__(pipeline, env)
+        self.force = force
+        self._done = done
+
+    def call(self, task: RecordedTask, bound: inspect.BoundArguments) -> Deferred:
+        """Record a task call; return its value to come."""
+        step = self.task_step(task, bound)
+        return Deferred(lambda: self.force(step), step, self)
+
+    def verb(self, resource: Any, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """Do what the body asks of a resource, as a recorded operation."""
+        step = self.inline_step(name, f"{name}()", operands(resource, args, kwargs))
+        with context.using(context.recorder, None):
+            return self._finished(step, getattr(resource, name)(*args, **kwargs))
+
+    def source_of(self, value: Any) -> Iterator[str]:
+        """Yield the step of a Deferred."""
+        if issubclass(type(value), Deferred):
+            yield value._self_step.key
+
+    def method(self, owner: Deferred, name: str, bound_method: Callable[..., Any]) -> Callable[..., Any]:
+        """Return `bound_method`, as a recorded operation where the body itself asked for it."""
+        if not sites.in_file(sites.caller(), self.body):
+            return bound_method
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            step = self.inline_step(name, f"{name}()", operands(owner, args, kwargs))
+            return self._finished(step, bound_method(*args, **kwargs))
+
+        return call
+
+    def operation(self, function: Callable[..., Any], *values: Any) -> Any:
+        """Apply an operator to plain values, as a recorded operation where the body itself asked for it."""
+        value = function(*(plain(each) for each in values))
+        if not sites.in_file(sites.caller(), self.body):
+            return value
+        name = function.__name__.strip("_")
+        return self._finished(self.inline_step(name, name, operands(values[0], values[1:])), value)
+
+    def items(self, owner: Deferred, values: Iterator[Any]) -> Iterator[Any]:
+        """Return the values that `a, b = owner` unpacks, each as a recorded operation."""
+        unpacked = list(enumerate(values))
+        return iter([self._finished(self.inline_step("item", "item", operands(owner, (i,))), v) for i, v in unpacked])
+
+    def _finished(self, step: Step, value: Any) -> Any:
+        self._done(step, value)
+        return value if type(value) in _PLAIN else Deferred(lambda: value, step, self)
+
+
+def plain(value: Any) -> Any:
+    """Return the real value behind a Deferred, and anything else as it is."""
+    return value.__wrapped__ if issubclass(type(value), Deferred) else value

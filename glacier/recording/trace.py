@@ -1,0 +1,294 @@
+"""Tracing a body without data: every way through it is followed, and the ways are merged into one graph."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from glacier import context
+from glacier.graph import Edge, Graph, Node, Site
+from glacier.recording import sites
+from glacier.recording.recorder import Recorder
+from glacier.recording.steps import Decision, operands
+from glacier.recording.symbol import Symbol
+
+if TYPE_CHECKING:
+    import inspect
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from glacier.recording.steps import RecordedPipeline, RecordedTask, Step
+
+__all__ = ["MAX_PATHS", "Approximation", "Trace", "Tracer", "trace"]
+
+MAX_PATHS = 64
+"""Ways through a body that are followed, and decisions on each of them, before the rest counts as approximate."""
+
+_MARK = re.compile(r"glacier_symbol_(\d+)_")
+
+
+@dataclass(frozen=True, slots=True)
+class Approximation:
+    """A part of a body that could only be followed roughly, and the line that caused it."""
+
+    reason: str
+    site: Site | None
+
+    def __str__(self) -> str:
+        return self.reason if self.site is None else f"{self.reason} ({self.site})"
+
+
+@dataclass(frozen=True)
+class Trace:
+    """The merged graph of every way that was followed, and where it is approximate."""
+
+    graph: Graph
+    approximations: tuple[Approximation, ...]
+    paths: int
+
+
+def trace(pipeline: RecordedPipeline, env: Any, body: Callable[[], Any]) -> Trace:
+    """Follow every way through `body` and merge what was recorded.
+
+    The first way answers every question of truth with yes; each later one turns one answer round and goes on from
+    there, nearest first, up to `MAX_PATHS` ways. A way on which the body raises ends there: when it could not have
+    been known better (a stand-in was involved) the trace is approximate at that line.
+
+    Raises:
+        Exception: the body's own, when no way comes to its end and no stand-in was involved.
+    """
+    todo: deque[tuple[bool, ...]] = deque([()])
+    paths: list[Tracer] = []
+    while todo and len(paths) < MAX_PATHS:
+        prefix = todo.popleft()
+        path = Tracer(pipeline, env, prefix)
+        path.follow(body)
+        paths.append(path)
+        answers = [decision.outcome for decision in path.taken]
+        todo.extend((*answers[:index], not answers[index]) for index in range(len(prefix), len(answers)))
+    return _merge(pipeline.name, env, paths, unfinished=bool(todo))
+
+
+class Tracer(Recorder):
+    """Records one way through a body; `prefix` holds the answers to its first questions of truth."""
+
+    def __init__(self, pipeline: RecordedPipeline, env: Any, prefix: tuple[bool, ...]) -> None:
+        super().__init__(pipeline, env)
+        self.prefix = prefix
+        self.taken: list[Decision] = []
+        self.error: Exception | None = None
+        self.approximations: dict[Approximation, None] = {}
+        self._answers: dict[str, bool] = {}
+        self._marked: list[Symbol] = []
+
+    @property
+    def decisions(self) -> tuple[Decision, ...]:
+        """The answers given so far on this way."""
+        return tuple(self.taken)
+
+    def follow(self, body: Callable[[], Any]) -> None:
+        """Call the body; an error ends this way and is kept."""
+        with context.using(context.recorder, self):
+            try:
+                body()
+            except Exception as error:
+                self.error = error
+
+    def call(self, task: RecordedTask, bound: inspect.BoundArguments) -> Symbol:
+        """Record a task call; return a symbol of its annotated type."""
+        step = self.task_step(task, bound)
+        return Symbol(self, step, task.returns, step.text)
+
+    def verb(self, resource: Any, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Symbol:
+        """Record what the body asks of a resource, without asking it."""
+        step = self.inline_step(name, f"{name}()", operands(resource, args, kwargs))
+        return Symbol(self, step, _verb_type(name), step.text)
+
+    def operation(self, name: str, text: str, given: Mapping[str, Any], declared: Any) -> Symbol:
+        """Record an operation on symbols; return the symbol of its value."""
+        return Symbol(self, self.inline_step(name, text, given), declared, text)
+
+    def decide(self, symbol: Symbol) -> bool:
+        """Answer a question of truth, the same within one way, and remember that it was asked."""
+        step = symbol._step()
+        if step.key not in self._answers:
+            outcome = self._next_answer(step)
+            self._answers[step.key] = outcome
+            self.taken.append(Decision(step.key, symbol._text, outcome))
+        return self._answers[step.key]
+
+    def _next_answer(self, step: Step) -> bool:
+        asked = len(self.taken)
+        if asked < len(self.prefix):
+            return self.prefix[asked]
+        if asked < MAX_PATHS:
+            return True
+        self.approximate(f"more than {MAX_PATHS} decisions on one way: {step.text} counts as false", step)
+        return False
+
+    def approximate(self, reason: str, step: Step | None) -> None:
+        """Mark the trace approximate at the line that runs now, and the step with it."""
+        if step is not None:
+            step.approximate = True
+        self.approximations[Approximation(reason, sites.line_of(sites.caller()))] = None
+
+    def mark(self, symbol: Symbol) -> str:
+        """Return a column name by which the symbol is known again inside a Polars plan or expression."""
+        self._marked.append(symbol)
+        return f"glacier_symbol_{len(self._marked) - 1}_"
+
+    def source_of(self, value: Any) -> Iterator[str]:
+        """Yield the step of a symbol, and of every symbol inside a Polars plan or expression."""
+        if issubclass(type(value), Symbol):
+            yield value._step().key
+        else:
+            for mark in _MARK.finditer(_polars_text(value)):
+                yield self._marked[int(mark[1])]._step().key
+
+
+def _verb_type(name: str) -> Any:
+    import polars as pl
+
+    return {"scan": pl.LazyFrame, "read": pl.DataFrame, "exists": bool}.get(name)
+
+
+def _polars_text(value: Any) -> str:
+    kind = type(value)
+    if not kind.__module__.startswith("polars"):
+        return ""
+    try:
+        match kind.__name__:
+            case "LazyFrame":
+                return value.explain(optimized=False)
+            case "DataFrame":
+                return " ".join(value.columns)
+            case "Expr":
+                return " ".join(value.meta.root_names())
+            case _:
+                return ""
+    except Exception:  # a plan over stand-ins need not be a valid one
+        return ""
+
+
+def _merge(name: str, env: Any, paths: Sequence[Tracer], *, unfinished: bool) -> Trace:
+    whole = [path for path in paths if path.error is None]
+    notes = {note: None for path in paths for note in path.approximations}
+    notes.update((note, None) for path in paths for note in _endings(path))
+    if not whole and not notes:
+        error = paths[0].error
+        assert error is not None
+        raise error
+    if unfinished:
+        notes[Approximation(f"only the first {MAX_PATHS} ways through the body were followed", None)] = None
+    return Trace(_Merger(name, env, paths, whole or paths).graph(), tuple(notes), len(paths))
+
+
+def _endings(path: Tracer) -> Iterator[Approximation]:
+    """Yield where a way ended because a stand-in did not serve; a `raise` of the user's own is no approximation."""
+    if path.error is None:
+        return
+    known = isinstance(path.error, TypeError | AttributeError | ValueError | LookupError)
+    if known and path.steps and not _raised_by_user(path.error):
+        site = _innermost_user_site(path.error)
+        yield Approximation(f"the body could not be followed further: {path.error}", site)
+
+
+def _raised_by_user(error: Exception) -> bool:
+    import dis
+
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    if traceback is None:
+        return False
+    code = traceback.tb_frame.f_code
+    return dis.opname[code.co_code[traceback.tb_lasti]] == "RAISE_VARARGS" and not sites.is_foreign(code.co_filename)
+
+
+def _innermost_user_site(error: Exception) -> Site | None:
+    site: Site | None = None
+    traceback = error.__traceback__
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        if not sites.is_foreign(code.co_filename):
+            site = Site(code.co_filename, traceback.tb_lineno)
+        traceback = traceback.tb_next
+    return site
+
+
+class _Merger:
+    """Lays the ways through a body over each other."""
+
+    def __init__(self, name: str, env: Any, paths: Sequence[Tracer], whole: Sequence[Tracer]) -> None:
+        self.name = name
+        self.env = env
+        self.paths = paths
+        self.whole = whole
+
+    def graph(self) -> Graph:
+        resources: dict[str, Node] = {}
+        for path in self.paths:
+            for node in path.graph().resources:
+                resources.setdefault(node.key, node)
+        steps = self._steps()
+        nodes = [self._node(found) for found in steps.values()]
+        edges = [*self._edges(steps), *self._control(steps)]
+        return Graph(self.name, (*resources.values(), *nodes), tuple(edges))
+
+    def _steps(self) -> dict[str, list[Step]]:
+        steps: dict[str, list[Step]] = {}
+        for path in self.paths:
+            for key, step in path.steps.items():
+                steps.setdefault(key, []).append(step)
+        return steps
+
+    def _node(self, found: list[Step]) -> Node:
+        node = found[0].node(self.env, self._condition(found[0].key, found))
+        return replace(node, approximate=any(step.approximate for step in found))
+
+    def _condition(self, key: str, found: Sequence[Step]) -> str | None:
+        if all(key in path.steps for path in self.whole):
+            return None
+        return " and ".join(str(decision) for decision in self._governing(found)) or "on some ways"
+
+    def _edges(self, steps: Mapping[str, list[Step]]) -> Iterator[Edge]:
+        for found in steps.values():
+            edges = {edge: None for step in found for edge in step.edges()}
+            for edge in edges:
+                having = [step for step in found if edge in set(step.edges())]
+                if len(having) == len(found):
+                    yield edge
+                else:
+                    yield replace(edge, condition=_common(step.decisions for step in having))
+
+    def _control(self, steps: Mapping[str, list[Step]]) -> Iterator[Edge]:
+        """Yield an edge from what was asked to each step that its answer lets run, where the way there begins."""
+        for key, found in steps.items():
+            if self._condition(key, found) is None:
+                continue
+            governing = self._governing(found)
+            above = {decision for step in found for need in step.inputs for decision in self._of(steps, need.source)}
+            for decision in governing:
+                if decision not in above and decision.source != key:
+                    yield Edge(decision.source, key, "", "control", str(decision))
+
+    def _of(self, steps: Mapping[str, list[Step]], key: str) -> set[Decision]:
+        found = steps.get(key, [])
+        return set(self._governing(found)) if found and self._condition(key, found) else set()
+
+    def _governing(self, found: Sequence[Step]) -> list[Decision]:
+        common = set(found[0].decisions).intersection(*(step.decisions for step in found[1:]))
+        needed = [decision for decision in found[0].decisions if decision in common]
+        return [decision for decision in needed if not self._idle(decision, found[0].key)]
+
+    def _idle(self, decision: Decision, key: str) -> bool:
+        """Whether the step also runs on a way that answered the other way round."""
+        other = Decision(decision.source, decision.text, not decision.outcome)
+        return any(key in path.steps and other in path.taken for path in self.paths)
+
+
+def _common(decisions: Iterable[tuple[Decision, ...]]) -> str:
+    every = list(decisions)
+    shared = set(every[0]).intersection(*every[1:])
+    return " and ".join(str(decision) for decision in every[0] if decision in shared)

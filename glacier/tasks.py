@@ -1,0 +1,229 @@
+"""Tasks and pipelines: plain functions that belong to an environment."""
+
+from __future__ import annotations
+
+from functools import cached_property, update_wrapper
+from typing import TYPE_CHECKING, Any, overload
+
+from glacier import context, registry
+from glacier.errors import ConfigError, UnboundTaskError
+from glacier.execution import Run, attempt
+from glacier.execution.attempts import Job
+from glacier.injection import Inject, Signature
+from glacier.names import PIPELINE, TASK
+from glacier.recording import Recorder, nest
+from glacier.settings import TaskConfig
+from glacier.usage import SourceUsage, source_usage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from glacier.environment import GlacierEnv
+    from glacier.graph import Graph
+
+__all__ = ["Inject", "Pipeline", "Task", "task", "task_config"]
+
+
+class Task:
+    """A function with execution settings, bound to an environment (`env`) or still unbound (`env` is None).
+
+    Called in a pipeline body it becomes a step of the pipeline; called inside another task it is a plain call; called
+    anywhere else it runs at once, with its retries and timeout, and returns the plain value. Missing parameters are
+    filled as `Signature` says. `fn` is the plain function.
+    """
+
+    def __init__(
+        self, fn: Callable[..., Any], env: GlacierEnv | None = None, *, name: str | None = None, own: TaskConfig
+    ) -> None:
+        if not callable(fn):
+            raise ConfigError(f"a task is made of a function, not of {type(fn).__name__}")
+        self.fn: Callable[..., Any] = fn
+        self.env: Any = env
+        self.name = TASK.check(name or fn.__name__)
+        self.own = own
+        update_wrapper(self, fn)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        env = self._bound_env()
+        bound = self.signature.fill(f"task {self.name!r}", env, args, kwargs)
+        recorder = context.recorder.get()
+        if isinstance(recorder, Recorder):
+            return recorder.call(self, bound)
+        if context.usage.get() is not None:
+            return self.fn(*bound.args, **bound.kwargs)
+        return attempt(lambda: self.fn(*bound.args, **bound.kwargs), Job(self.name, self.settings(env), env))
+
+    def run(self, mode: str = "local", **params: Any) -> Any:
+        """Run the task alone, as a pipeline of one step, in the mode and with the results of `Pipeline.run`.
+
+        Raises:
+            UnboundTaskError: the task belongs to no environment.
+            MissingDependencyError: a parameter is neither given nor known to the environment.
+        """
+        return self.as_pipeline().run(mode, **params)
+
+    def as_pipeline(self) -> Pipeline:
+        """Return a pipeline of the task's name whose only step is this task; it is not listed in the environment."""
+
+        def body(**params: Any) -> Any:
+            return self(**params)
+
+        return Pipeline(body, self._bound_env(), name=self.name)
+
+    def bind(self, env: GlacierEnv) -> Task:
+        """Return a new task of the same function and settings that belongs to `env`; this one stays as it is."""
+        return env.bind(self)
+
+    @property
+    def config(self) -> TaskConfig:
+        """The effective settings: the defaults, refined by the environment, refined by the task's own."""
+        env = context.stand_in(self.env)
+        return TaskConfig(**(self.own.model_dump() if env is None else self.settings(env)))
+
+    def settings(self, env: Any) -> Mapping[str, Any]:
+        """Return the effective settings in `env` as a mapping."""
+        return env.task_settings(self.own).values
+
+    @cached_property
+    def signature(self) -> Signature:
+        """The parameters and what can fill them."""
+        return Signature(self.fn)
+
+    @property
+    def returns(self) -> Any:
+        """The resolved return annotation, None when there is none."""
+        return self.signature.returns
+
+    @cached_property
+    def usage(self) -> SourceUsage:
+        """What the source of the task does with its resources."""
+        return source_usage(self.fn)
+
+    def __repr__(self) -> str:
+        return f"<Task {self.name!r} of {_where(self.env)}>"
+
+    def _bound_env(self) -> Any:
+        env = context.stand_in(self.env)
+        if env is None:
+            raise UnboundTaskError(
+                f"task {self.name!r} belongs to no environment",
+                hint=f"bind it first: {self.name} = env.bind({self.name}), or decorate it with @env.task()",
+            )
+        return env
+
+
+class Pipeline:
+    """A function that wires tasks together, bound to an environment.
+
+    `run` executes or analyses it. Called inside another pipeline it is nested and its steps are grouped; called
+    anywhere else it runs. `last_run` tells what became of the newest run, None before the first.
+    """
+
+    def __init__(
+        self,
+        fn: Callable[..., Any],
+        env: GlacierEnv,
+        *,
+        name: str | None = None,
+        origins: tuple[GlacierEnv, ...] = (),
+    ) -> None:
+        self.fn: Callable[..., Any] = fn
+        self.env: Any = env
+        self.name = PIPELINE.check(name or fn.__name__)
+        self.origins = origins
+        self.last_run: Run | None = None
+        update_wrapper(self, fn)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        with nest(self) as recorder:
+            if recorder is not None:
+                return self._call(args, kwargs)
+        if context.usage.get() is not None:
+            return self._call(args, kwargs)
+        return self._run("local", args, kwargs)
+
+    def run(self, mode: str = "local", **params: Any) -> Any:
+        """Run the pipeline in a mode; `params` are the pipeline's own parameters.
+
+        `"local"` executes it here and returns the real value of its body. `"analyze"` follows the body without
+        touching data and returns a mapping with `tasks`, `dag`, `resources`, `reads`, `writes`, `conditions` and
+        `approximations`.
+
+        Raises:
+            ValueError: there is no such mode.
+            MissingDependencyError: a parameter is neither given nor known to the environment.
+            Exception: what a task or the body raised, as itself, with a note that names task, pipeline and
+                environment.
+        """
+        return self._run(mode, (), params)
+
+    def bind(self, env: GlacierEnv) -> Pipeline:
+        """Return a new pipeline of the same body for `env`.
+
+        While it runs, `env` answers for the environment that the body and its tasks were written with: its registry,
+        its provider, its settings.
+        """
+        return env.bind(self)
+
+    @property
+    def graph(self) -> Graph:
+        """The traced graph: every step that any way through the body can take."""
+        return self.run("analyze")["dag"]
+
+    @cached_property
+    def signature(self) -> Signature:
+        """The parameters and what can fill them."""
+        return Signature(self.fn)
+
+    def __repr__(self) -> str:
+        return f"<Pipeline {self.name!r} of {_where(self.env)}>"
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        return self.graph.mimebundle()
+
+    def _run(self, mode: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        return self.env.run(self, mode, lambda: self._call(args, kwargs), dict(kwargs))
+
+    def _call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        bound = self.signature.fill(f"pipeline {self.name!r}", context.stand_in(self.env), args, kwargs)
+        return self.fn(*bound.args, **bound.kwargs)
+
+
+@overload
+def task(target: Callable[..., Any], /, *, name: str | None = None, **settings: Any) -> Task: ...
+@overload
+def task(
+    target: GlacierEnv | None = None, /, *, name: str | None = None, **settings: Any
+) -> Callable[[Callable[..., Any]], Task]: ...
+def task(target: Any = None, /, *, name: str | None = None, config: TaskConfig | None = None, **settings: Any) -> Any:
+    """Make a task of a function: bound with `@task(env)`, unbound with `@task` or `@task(retries=3)`.
+
+    An unbound task runs only after `env.bind(task)` or `task.bind(env)`.
+
+    Raises:
+        ConfigError: the name is no legal task name, or the executor is unknown.
+        ValidationError: a setting is out of its bounds (pydantic's error, all of them at once).
+    """
+    own = task_config(config, settings)
+    if target is None:
+        return lambda fn: Task(fn, name=name, own=own)
+    if callable(target):
+        return Task(target, name=name, own=own)
+    return target.task(name=name, config=own)
+
+
+def task_config(config: TaskConfig | None, settings: Mapping[str, Any]) -> TaskConfig:
+    """Return the settings of a decorator: `config` refined by the keywords.
+
+    Raises:
+        ConfigError: the executor is unknown.
+        ValidationError: a setting is out of its bounds.
+    """
+    given = {} if config is None else config.set_fields()
+    own = TaskConfig(**{**given, **settings})
+    registry.check("executors", own.executor)
+    return own
+
+
+def _where(env: Any) -> str:
+    return "no environment" if env is None else f"environment {env.name!r}"

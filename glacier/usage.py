@@ -1,0 +1,141 @@
+"""What a task's source says it does with its resources, read from the syntax tree and never by running it."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+__all__ = ["Access", "SourceUsage", "source_usage"]
+
+Access = Literal["read", "write", "both"]
+
+_READS = frozenset({"scan", "read", "preview", "schema", "exists", "stat", "list", "url", "logs"})
+_WRITES = frozenset({"write", "sink", "delete", "invoke", "invoke_async"})
+
+
+@dataclass(frozen=True)
+class SourceUsage:
+    """How a function uses its parameters and the registry of its environment.
+
+    `parameters` and `registry` map a parameter, or a name given to `env.get("...")`, to its access. `approximate`
+    says that the source could not be read or passes a resource on, so that more may happen than stands here.
+    """
+
+    parameters: Mapping[str, Access] = field(default_factory=dict[str, Access])
+    registry: Mapping[str, Access] = field(default_factory=dict[str, Access])
+    approximate: bool = False
+
+
+def source_usage(fn: Callable[..., Any]) -> SourceUsage:
+    """Read the accesses of `fn` from its source.
+
+    A call of `scan`, `read`, `preview` and the like is a read, `write`, `sink`, `delete` and `invoke` a write.
+    `get_uri()` counts as what it is handed to: `write_*` and `sink_*` write, `scan_*` and `read_*` read. A resource
+    that is only passed on may be used either way, and makes the answer approximate.
+    """
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(fn)))
+    except (OSError, TypeError, SyntaxError):
+        return SourceUsage(approximate=True)
+    function = next((node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.Lambda)), None)
+    return SourceUsage(approximate=True) if function is None else _Reader(function).usage()
+
+
+class _Reader:
+    """Follows the names of one function that stand for resources."""
+
+    def __init__(self, function: ast.FunctionDef | ast.Lambda) -> None:
+        arguments = function.args
+        every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+        self.names: dict[str, tuple[str, str]] = {each.arg: ("parameter", each.arg) for each in every}
+        self.nodes = [node for statement in _body(function) for node in ast.walk(statement)]
+        self.parents = {child: node for node in self.nodes for child in ast.iter_child_nodes(node)}
+        self.locals = {each.arg for each in every if not _is_environment(each)} | _assigned(self.nodes)
+        self.found: dict[tuple[str, str], set[Access]] = {}
+        self.passed_on = False
+
+    def usage(self) -> SourceUsage:
+        self._follow_assignments()
+        for node in self.nodes:
+            resource = self._resource(node)
+            if resource is not None:
+                self._note(resource, node)
+        return SourceUsage(self._of("parameter"), self._of("registry"), self.passed_on)
+
+    def _follow_assignments(self) -> None:
+        for node in self.nodes:
+            if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+                resource = self._resource(node.value)
+                if resource is not None:
+                    self.names[node.targets[0].id] = resource
+
+    def _resource(self, node: ast.AST) -> tuple[str, str] | None:
+        match node:
+            case ast.Name(id=name, ctx=ast.Load()):
+                return self.names.get(name)
+            case ast.Call(
+                func=ast.Attribute(attr="get", value=ast.Name(id=owner)), args=[ast.Constant(value=str(name))]
+            ) if owner not in self.locals:
+                return ("registry", name)
+            case _:
+                return None
+
+    def _note(self, resource: tuple[str, str], node: ast.AST) -> None:
+        parent = self.parents.get(node)
+        if isinstance(parent, ast.Attribute):
+            access = self._by_method(parent)
+        elif isinstance(parent, ast.Call | ast.keyword):
+            self.passed_on = self.passed_on or resource[0] == "registry"
+            access = None
+        else:
+            access = None
+        accesses = self.found.setdefault(resource, set())
+        if access is not None:
+            accesses.add(access)
+
+    def _by_method(self, attribute: ast.Attribute) -> Access | None:
+        if attribute.attr in _READS:
+            return "read"
+        if attribute.attr in _WRITES:
+            return "write"
+        return self._by_consumer(attribute) if attribute.attr in {"get_uri", "storage_options"} else None
+
+    def _by_consumer(self, attribute: ast.Attribute) -> Access:
+        for node in self._outwards(attribute):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func is not attribute:
+                verb = node.func.attr
+                if verb.startswith(("write_", "sink_")):
+                    return "write"
+                if verb.startswith(("scan_", "read_")):
+                    return "read"
+        return "both"
+
+    def _outwards(self, node: ast.AST) -> Iterator[ast.AST]:
+        while node in self.parents:
+            node = self.parents[node]
+            yield node
+
+    def _of(self, kind: str) -> dict[str, Access]:
+        return {name: _one(accesses) for (of, name), accesses in self.found.items() if of == kind}
+
+
+def _body(function: ast.FunctionDef | ast.Lambda) -> list[ast.AST]:
+    return [function.body] if isinstance(function, ast.Lambda) else list(function.body)
+
+
+def _is_environment(argument: ast.arg) -> bool:
+    return argument.annotation is not None and "GlacierEnv" in ast.unparse(argument.annotation)
+
+
+def _assigned(nodes: list[ast.AST]) -> set[str]:
+    return {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+
+
+def _one(accesses: set[Access]) -> Access:
+    return accesses.pop() if len(accesses) == 1 else "both"

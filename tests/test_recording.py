@@ -1,0 +1,553 @@
+"""The recorded body: what runs is part of what is traced, and gives what plain Python gives."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from glacier import Bucket, GlacierEnv
+from glacier.config import LocalConfig
+from glacier.errors import PipelineError
+from glacier.providers import LocalProvider
+
+
+@pytest.fixture
+def env(tmp_path: Path) -> GlacierEnv:
+    return GlacierEnv(LocalProvider(config=LocalConfig(base_path=tmp_path)), "test")
+
+
+# --- random pipelines -------------------------------------------------------------------------------------------------
+
+VARIABLES = ("a", "b", "c")
+variables = st.sampled_from(VARIABLES)
+simple = st.one_of(
+    st.builds("{0} = inc({1})".format, variables, variables),
+    st.builds("{0} = add({1}, {2})".format, variables, variables, variables),
+    st.builds("{0}, {1} = pair({2}, {0})".format, variables, variables, variables),
+    st.builds("{0} = {1} + {2}".format, variables, variables, variables),
+    st.builds("{0} = pair({1}, {2})[1]".format, variables, variables, variables),
+    st.builds("{0} = abs(inc(-{1}))".format, variables, variables),
+    st.builds("{0} = helper({1})".format, variables, variables),
+    st.builds("{0} = total([{1}, inc({2})])".format, variables, variables, variables),
+)
+conditions = st.one_of(
+    st.builds("is_even({0})".format, variables),
+    st.builds("not is_even({0})".format, variables),
+    st.builds("{0} > {1}".format, variables, variables),
+    st.builds("is_even({0}) and {1} == 3".format, variables, variables),
+)
+
+
+def indented(block: list[str]) -> list[str]:
+    return [f"    {line}" for part in block for line in part.split("\n")]
+
+
+def branching(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    block = st.lists(inner, min_size=1, max_size=3)
+    return st.one_of(
+        st.builds(lambda c, b: "\n".join([f"if {c}:", *indented(b)]), conditions, block),
+        st.builds(lambda c, b, e: "\n".join([f"if {c}:", *indented(b), "else:", *indented(e)]), conditions, block, block),
+        st.builds(lambda b: "\n".join(["for _ in range(2):", *indented(b)]), block),
+    )
+
+
+programs = st.lists(st.one_of(simple, st.recursive(simple, branching, max_leaves=4)), min_size=1, max_size=6)
+
+
+def plain_functions() -> dict[str, Any]:
+    def inc(x: int) -> int:
+        return x + 1
+
+    def add(x: int, y: int) -> int:
+        return x + y
+
+    def pair(x: int, y: int) -> tuple[int, int]:
+        return x, y
+
+    def is_even(x: int) -> bool:
+        return x % 2 == 0
+
+    def total(values: list[int]) -> int:
+        return sum(values)
+
+    return {"inc": inc, "add": add, "pair": pair, "is_even": is_even, "total": total}
+
+
+def compiled(program: list[str], functions: dict[str, Any]) -> Any:
+    lines = ["def helper(x):", "    return add(inc(x), 2)", "", "def body(a=1, b=2, c=3):", *indented(program), "    return [a, b, c]"]
+    names = dict(functions)
+    exec(compile("\n".join(lines), "<generated pipeline>", "exec"), names)
+    return names["body"]
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(program=programs)
+def test_a_run_equals_plain_python_and_is_part_of_the_trace(program: list[str]) -> None:
+    env = GlacierEnv(LocalProvider(config=LocalConfig(base_path="unused", create_dirs=False)), "property")
+    functions = plain_functions()
+    tasks = {name: env.task()(fn) for name, fn in functions.items()}
+    pipeline = env.pipeline(name="random")(compiled(program, tasks))
+
+    result = pipeline.run()
+    analysis = pipeline.run("analyze")
+
+    assert result == compiled(program, functions)()
+    assert all(type(value) is int for value in result)
+    executed = pipeline.last_run.graph
+    if not analysis["approximations"]:
+        assert analysis["dag"].contains(executed), set(executed.edges) - set(analysis["dag"].edges)
+    assert {step.state for step in pipeline.last_run.steps.values()} <= {"done"}
+
+
+# --- live runs --------------------------------------------------------------------------------------------------------
+
+
+def test_nothing_runs_before_it_is_touched_and_everything_runs_in_the_end(env: GlacierEnv) -> None:
+    log: list[str] = []
+
+    @env.task()
+    def first() -> int:
+        log.append("first")
+        return 1
+
+    @env.task()
+    def second() -> int:
+        log.append("second")
+        return 2
+
+    @env.pipeline()
+    def lazily() -> int:
+        one = first()
+        second()
+        log.append("body")
+        if one > 0:
+            log.append("touched")
+        return one
+
+    assert lazily.run() == 1
+    assert log == ["body", "first", "touched", "second"]
+
+
+def test_ready_tasks_run_side_by_side(env: GlacierEnv) -> None:
+    together = threading.Barrier(3, timeout=10)
+
+    @env.task()
+    def meet(n: int) -> int:
+        together.wait()
+        return n
+
+    @env.task()
+    def total(values: list[int]) -> int:
+        return sum(values)
+
+    @env.pipeline()
+    def fan() -> int:
+        return total([meet(n) for n in range(3)])
+
+    assert fan.run() == 3
+
+
+def test_a_shared_input_runs_once(env: GlacierEnv) -> None:
+    calls: list[int] = []
+
+    @env.task()
+    def source() -> int:
+        calls.append(1)
+        return 20
+
+    @env.task()
+    def half(x: int) -> int:
+        return x // 2
+
+    @env.task()
+    def both(x: int, y: int) -> int:
+        return x + y
+
+    @env.pipeline()
+    def diamond() -> int:
+        x = source()
+        return both(half(x), half(x))
+
+    assert diamond.run() == 20
+    assert calls == [1]
+    assert [step.name for step in diamond.last_run.tasks] == ["source", "half", "half", "both"]
+
+
+def test_the_caller_gets_real_values(env: GlacierEnv) -> None:
+    @env.task()
+    def frame() -> pl.LazyFrame:
+        return pl.LazyFrame({"x": [1, 2, 3]})
+
+    @env.pipeline()
+    def nested() -> dict[str, Any]:
+        lazy = frame()
+        return {"plan": lazy, "list": [lazy.filter(pl.col("x") > 1), (lazy,)]}
+
+    result = nested.run()
+    assert type(result["plan"]) is pl.LazyFrame
+    assert type(result["list"][0]) is pl.LazyFrame
+    assert type(result["list"][1][0]) is pl.LazyFrame
+    assert result["list"][0].collect().height == 2
+    assert nested.last_run.tasks[0].state == "planned"
+
+
+def test_a_result_can_be_handed_to_polars_in_the_body(env: GlacierEnv) -> None:
+    @env.task()
+    def part(n: int) -> pl.LazyFrame:
+        return pl.LazyFrame({"x": [n]})
+
+    @env.task()
+    def count(df: pl.LazyFrame) -> int:
+        return df.select(pl.len()).collect().item()
+
+    @env.pipeline()
+    def union() -> int:
+        return count(pl.concat([part(1), part(2)]))
+
+    assert union.run() == 2
+    dag = union.run("analyze")["dag"]
+    assert sorted(edge.source.split("@")[0] for edge in dag.edges if edge.target.startswith("count")) == ["part", "part"]
+
+
+def test_a_body_that_catches_a_tasks_error_goes_on(env: GlacierEnv) -> None:
+    @env.task()
+    def fails() -> int:
+        raise ValueError("no")
+
+    @env.task()
+    def fallback() -> int:
+        return 7
+
+    @env.pipeline()
+    def careful() -> int:
+        try:
+            return fails() + 1
+        except ValueError:
+            return fallback()
+
+    assert careful.run() == 7
+
+
+def test_ten_thousand_tasks_side_by_side_and_in_a_chain(env: GlacierEnv) -> None:
+    @env.task()
+    def inc(x: int) -> int:
+        return x + 1
+
+    @env.task()
+    def total(values: list[int]) -> int:
+        return sum(values)
+
+    @env.pipeline()
+    def fan() -> int:
+        return total([inc(n) for n in range(10_000)])
+
+    @env.pipeline()
+    def chain() -> int:
+        x = inc(0)
+        for _ in range(9_999):
+            x = inc(x)
+        return x
+
+    assert fan.run() == sum(range(1, 10_001))
+    assert chain.run() == 10_000
+    assert len(fan.graph.tasks) == 10_001
+    assert len(chain.graph.order) == 10_000
+
+
+def test_runs_in_two_threads_do_not_mix(env: GlacierEnv) -> None:
+    @env.task()
+    def slow(x: int) -> int:
+        time.sleep(0.05)
+        return x * 2
+
+    @env.pipeline()
+    def double(x: int) -> int:
+        return slow(slow(x))
+
+    results: dict[int, int] = {}
+    threads = [threading.Thread(target=lambda n=n: results.update({n: double.run(x=n)})) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == {n: n * 4 for n in range(8)}
+
+
+# --- traces -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_branch_is_followed_both_ways_and_carries_its_condition(env: GlacierEnv) -> None:
+    @env.task()
+    def load() -> pl.LazyFrame:
+        raise AssertionError("a trace runs nothing")
+
+    @env.task()
+    def is_good(df: pl.LazyFrame) -> bool:
+        raise AssertionError("a trace runs nothing")
+
+    @env.task()
+    def polish(df: pl.LazyFrame) -> pl.LazyFrame:
+        raise AssertionError("a trace runs nothing")
+
+    @env.task()
+    def save(df: pl.LazyFrame) -> None:
+        raise AssertionError("a trace runs nothing")
+
+    @env.pipeline()
+    def branching() -> Any:
+        df = load()
+        if is_good(df):
+            df = polish(df)
+        save(df)
+        return df
+
+    analysis = branching.run("analyze")
+    dag = analysis["dag"]
+    assert analysis["tasks"] == ["load", "is_good", "polish", "save"]
+    assert dag["polish"].condition == "is_good()"
+    assert dag["save"].condition is None
+    assert {(dag[e.source].name, e.condition) for e in dag.edges if dag[e.target].name == "save"} == {
+        ("polish", "is_good()"),
+        ("load", "not is_good()"),
+    }
+    assert any(e.access == "control" and dag[e.source].name == "is_good" for e in dag.edges)
+    assert analysis["approximations"] == []
+    assert analysis["paths"] == 2
+
+
+def test_items_and_methods_are_inline_steps_with_their_lineage(env: GlacierEnv) -> None:
+    @env.task()
+    def config() -> dict:
+        return {"limit": 2}
+
+    @env.task()
+    def frame() -> pl.LazyFrame:
+        return pl.LazyFrame({"x": [1, 2, 3]})
+
+    @env.task()
+    def save(df: pl.LazyFrame) -> int:
+        return df.collect().height
+
+    @env.pipeline()
+    def filtering() -> int:
+        settings = config()
+        df = frame()
+        if settings.get("limit"):
+            df = df.filter(pl.col("x") > settings["limit"])
+        return save(df)
+
+    analysis = filtering.run("analyze")
+    dag = analysis["dag"]
+    kinds = {node.name: node.kind for node in dag}
+    assert kinds == {"config": "task", "get": "inline", "getitem": "inline", "frame": "task", "filter": "inline", "save": "task"}
+    assert {dag[p].name for p in dag.parents[dag["filter"].key]} >= {"frame", "getitem"}
+    assert dag["filter"].condition == "config().get('limit')"
+    assert analysis["approximations"] == []
+    assert filtering.run() == 1
+    executed = filtering.last_run.graph
+    assert dag.contains(executed)
+    assert {executed[p].name for p in executed.parents[executed["save"].key]} == {"filter"}
+
+
+def test_what_cannot_be_followed_is_approximate_with_its_line(env: GlacierEnv) -> None:
+    @env.task()
+    def names() -> list:
+        return ["a", "b"]
+
+    @env.task()
+    def use(name: str) -> None: ...
+
+    @env.task()
+    def count() -> int:
+        return 3
+
+    @env.pipeline()
+    def loops() -> None:
+        for name in names():
+            use(name)
+        for _ in range(count()):
+            use("x")
+
+    analysis = loops.run("analyze")
+    assert [note.site.file for note in analysis["approximations"]] == [__file__, __file__]
+    assert "names()" in str(analysis["approximations"][0])
+    assert analysis["tasks"] == ["names", "use", "count"]
+
+
+def test_a_way_that_raises_is_a_branch_and_a_body_that_always_raises_is_an_error(env: GlacierEnv) -> None:
+    @env.task()
+    def valid() -> bool:
+        return True
+
+    @env.task()
+    def after() -> None: ...
+
+    @env.pipeline()
+    def guarded() -> None:
+        if not valid():
+            raise ValueError("bad data")
+        after()
+
+    @env.pipeline()
+    def broken() -> None:
+        raise ValueError("always")
+
+    assert guarded.run("analyze")["dag"]["after"].condition is None
+    assert guarded.run("analyze")["approximations"] == []
+    with pytest.raises(ValueError, match="always"):
+        broken.run("analyze")
+
+
+def test_many_branches_are_bounded(env: GlacierEnv) -> None:
+    @env.task()
+    def ask(n: int) -> bool:
+        return n % 2 == 0
+
+    @env.task()
+    def act(n: int) -> None: ...
+
+    @env.pipeline()
+    def many() -> None:
+        for n in range(12):
+            if ask(n):
+                act(n)
+
+    @env.pipeline()
+    def endless() -> None:
+        while ask(1):
+            act(1)
+
+    analysis = many.run("analyze")
+    assert analysis["paths"] == 64
+    assert any("64 ways" in str(note) for note in analysis["approximations"])
+    many.run()
+    assert analysis["dag"].contains(many.last_run.graph)
+    assert endless.run("analyze")["paths"] == 64
+
+
+def test_resources_are_nodes_even_when_no_task_uses_them(env: GlacierEnv) -> None:
+    env.register("shared", env.provider.bucket("shared", path="s.parquet"))
+
+    @env.task()
+    def move(source: Bucket, target: Bucket) -> None:
+        target.write(source.read())
+
+    @env.task()
+    def by_registry() -> pl.DataFrame:
+        return env.get("shared").read()
+
+    @env.pipeline()
+    def moving() -> None:
+        env.provider.bucket("archive", path="old.parquet")
+        move(env.provider.bucket("raw", path="a.parquet"), env.provider.bucket("new", path="b.parquet"))
+        by_registry()
+
+    analysis = moving.run("analyze")
+    assert sorted(analysis["resources"]) == ["archive/old.parquet", "new/b.parquet", "raw/a.parquet", "shared/s.parquet"]
+    assert analysis["reads"] == {"move": ["raw/a.parquet"], "by_registry": ["shared/s.parquet"]}
+    assert analysis["writes"] == {"move": ["new/b.parquet"]}
+    assert not (env.provider.config.base_path / "raw").exists()
+
+
+def test_a_body_may_read_a_bucket_itself(env: GlacierEnv) -> None:
+    source = env.register("numbers", env.provider.bucket("raw", path="n.parquet"))
+    source.write(pl.DataFrame({"x": [1, 2]}))
+
+    @env.task()
+    def count(df: pl.LazyFrame) -> int:
+        return df.collect().height
+
+    @env.pipeline()
+    def inline() -> int:
+        return count(env.get("numbers").scan())
+
+    analysis = inline.run("analyze")
+    assert [node.name for node in analysis["dag"] if node.kind == "inline"] == ["scan"]
+    assert inline.run() == 2
+    assert analysis["dag"].contains(inline.last_run.graph)
+
+
+# --- nesting and belonging --------------------------------------------------------------------------------------------
+
+
+def test_a_nested_pipeline_groups_its_steps(env: GlacierEnv) -> None:
+    @env.task()
+    def inc(x: int) -> int:
+        return x + 1
+
+    @env.pipeline()
+    def inner(x: int) -> int:
+        return inc(inc(x))
+
+    @env.pipeline()
+    def outer() -> int:
+        return inc(inner(inner(0)))
+
+    assert outer.run() == 5
+    assert [node.group for node in outer.graph.tasks] == [("inner",)] * 4 + [()]
+    assert outer.graph.contains(outer.last_run.graph)
+
+
+def test_a_pipeline_nested_in_itself_is_refused(env: GlacierEnv) -> None:
+    @env.pipeline()
+    def ping() -> None:
+        pong()
+
+    @env.pipeline()
+    def pong() -> None:
+        ping()
+
+    for mode in ("local", "analyze"):
+        with pytest.raises(PipelineError, match="ping -> pong -> ping") as caught:
+            ping.run(mode)
+        assert "environment 'test'" in str(caught.value)
+
+
+def test_a_task_of_another_environment_is_refused(env: GlacierEnv, tmp_path: Path) -> None:
+    other = GlacierEnv(LocalProvider(config=LocalConfig(base_path=tmp_path)), "other")
+
+    @other.task()
+    def foreign() -> int:
+        return 1
+
+    @env.pipeline()
+    def mixed() -> int:
+        return foreign()
+
+    for mode in ("local", "analyze"):
+        with pytest.raises(PipelineError, match="'foreign' belongs to environment 'other'.*'mixed'.*'test'"):
+            mixed.run(mode)
+
+
+def test_a_bound_pipeline_takes_its_tasks_and_resources_along(tmp_path: Path) -> None:
+    dev = GlacierEnv(LocalProvider(config=LocalConfig(base_path=tmp_path / "dev")), "dev")
+    prod = GlacierEnv(LocalProvider(config=LocalConfig(base_path=tmp_path / "prod")), "prod")
+    for each, value in ((dev, 1), (prod, 2)):
+        each.register("numbers", each.provider.bucket("raw", path="n.parquet")).write(pl.DataFrame({"x": [value]}))
+
+    @dev.task()
+    def read(source: Bucket) -> int:
+        return source.read().item()
+
+    @dev.task()
+    def read_registry() -> int:
+        return dev.get("numbers").read().item()
+
+    @dev.pipeline()
+    def numbers() -> tuple[int, int, str]:
+        return read(dev.provider.bucket("raw", path="n.parquet")), read_registry(), dev.provider.config.base_path.name
+
+    following = numbers.bind(prod)
+    assert numbers.run() == (1, 1, "dev")
+    assert following.run() == (2, 2, "prod")
+    assert following.env is prod
+    assert numbers.env is dev
+    assert dev.tasks == ["read", "read_registry"]
+    assert prod.pipelines == ["numbers"]
