@@ -18,7 +18,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, Self, TypeVar, cast
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -45,10 +45,12 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 __all__ = [
+    "MASK",
     "Effective",
     "FunctionMeaning",
     "Level",
     "LifecycleMeaning",
+    "LifecycleRule",
     "Many",
     "ProviderSettings",
     "Row",
@@ -57,20 +59,25 @@ __all__ = [
     "StorageMeaning",
     "TaskConfig",
     "cascade",
+    "check_order",
     "defaults",
     "endpoint_problem",
     "fitted",
     "left_out",
+    "matches",
     "must",
     "salvage",
 ]
 
 T = TypeVar("T")
 S = TypeVar("S", bound="Settings")
+C = TypeVar("C", bound=str)
 Many = Annotated[tuple[T, ...], Field(strict=False), BeforeValidator(lambda value: () if value is None else value)]
 """A tuple field that also takes a list, and None for "none of them"."""
 
 MASK = "**********"
+"""What is shown in the place of a secret."""
+
 _MERGED = ("tags", "labels", "environment_vars")
 _SECRET_NAME = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|KEY|CREDENTIAL|CONNECTION_?STRING", re.IGNORECASE)
 _USERINFO = re.compile(r"://[^/@\s]*:[^/@\s]*@")
@@ -133,6 +140,11 @@ def must(problem: Callable[[Any], str | None]) -> AfterValidator:
     return AfterValidator(partial(_refuse, problem))
 
 
+def matches(pattern: str, says: str) -> AfterValidator:
+    """Make a field check of a regular expression for the whole value; `says` completes "must be"."""
+    return must(lambda value: None if re.fullmatch(pattern, value) else f"must be {says}")
+
+
 def _refuse(problem: Callable[[Any], str | None], value: Any) -> Any:
     if said := problem(value):
         raise PydanticCustomError("rule", "{said}", {"said": said})
@@ -149,21 +161,23 @@ def _elided(data: Any) -> tuple[str, ...]:
 def _explained(cls: type[Settings], line: ErrorDetails) -> InitErrorDetails:
     """Add a suggestion to one line of a validation error, and leave the input out of it."""
     where = tuple(repr(part)[1:-1] if isinstance(part, str) else part for part in line["loc"])
-    said = f"{line['msg'].removeprefix('Value error, ')}{_suggestion(cls, line)}"
-    kind = "unknown_field" if line["type"] == "extra_forbidden" else line["type"]
+    kind, said = line["type"], f"{line['msg'].removeprefix('Value error, ')}{_nearest(line)}"
+    if kind == "extra_forbidden":
+        kind, said = (
+            "unknown_field",
+            f"{cls.__name__} has no such field, {did_you_mean(str(line['loc'][-1]), cls.model_fields)}",
+        )
     return InitErrorDetails(
         type=PydanticCustomError(cast("LiteralString", kind), "{said}", {"said": said}), loc=where, input=None
     )
 
 
-def _suggestion(cls: type[Settings], line: ErrorDetails) -> str:
-    if line["type"] == "extra_forbidden":
-        return f": {cls.__name__} has no such field, {did_you_mean(str(line['loc'][-1]), cls.model_fields)}"
-    if line["type"] == "literal_error" and isinstance(line["input"], str):
-        options = re.findall(r"'([^']*)'", line.get("ctx", {})["expected"])
-        near = difflib.get_close_matches(line["input"].lower(), [option.lower() for option in options], n=1)
-        return "".join(f", did you mean {option!r}?" for option in options if option.lower() in near)
-    return ""
+def _nearest(line: ErrorDetails) -> str:
+    if line["type"] != "literal_error" or not isinstance(line["input"], str):
+        return ""
+    options = {option.lower(): option for option in re.findall(r"'([^']*)'", line["msg"])}
+    near = difflib.get_close_matches(line["input"].lower(), options, n=1)
+    return f", did you mean {options[near[0]]!r}?" if near else ""
 
 
 class TaskConfig(Settings):
@@ -184,6 +198,52 @@ class TaskConfig(Settings):
     retry_delay: Annotated[float, Field(ge=0, le=threading.TIMEOUT_MAX, allow_inf_nan=False)] = 0
     cache: bool = False
     tags: dict[str, str] = Field(default_factory=dict)
+
+
+# Lifecycle rules -----------------------------------------------------------------------------------------------------
+
+
+class LifecycleRule(Settings, Generic[C]):
+    """What happens to objects of a certain age: they move to another class, or they are deleted.
+
+    Attributes:
+        days: age in days, 0 or more.
+        transition: the class to move to.
+        expiration: True deletes.
+        prefix: only objects whose key begins so.
+    """
+
+    days: Annotated[int, Field(ge=0, le=2147483647)]
+    transition: C | None = None
+    expiration: bool = Field(default=False, validate_default=True)
+    prefix: Annotated[str, Field(max_length=1024)] = ""
+
+    @field_validator("expiration")
+    @classmethod
+    def _one_effect(cls, value: bool, info: ValidationInfo) -> bool:
+        if "transition" in info.data and (info.data["transition"] is None) == (not value):
+            raise ValueError("a rule must have either a transition or expiration=True")
+        return value
+
+
+def check_order(rules: Sequence[LifecycleRule[Any]], classes: Sequence[str], start: str | None) -> None:
+    """Check that the rules of each prefix only move objects downwards in `classes`, from `start` (else the first).
+
+    Raises:
+        ValueError: a rule moves objects upwards, or objects that have expired.
+    """
+    for prefix in {rule.prefix for rule in rules}:
+        here, gone = classes.index(start) if start in classes else 0, False
+        same = (rule for rule in rules if rule.prefix == prefix)
+        for rule in sorted(same, key=lambda rule: (rule.days, not rule.expiration)):
+            if rule.transition and gone:
+                raise ValueError("must not move objects that have expired already")
+            there = classes.index(rule.transition) if rule.transition else here
+            if there < here:
+                raise ValueError(
+                    f"must only move objects to colder classes, not from {classes[here]} to {classes[there]}"
+                )
+            here, gone = there, gone or rule.expiration
 
 
 # Endpoints -----------------------------------------------------------------------------------------------------------
@@ -257,7 +317,15 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         found = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
         return None
-    return getattr(found, "ipv4_mapped", None) or getattr(found, "sixtofour", None) or found
+    return _embedded(found) if isinstance(found, ipaddress.IPv6Address) else found
+
+
+def _embedded(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """Return the IPv4 address that an IPv6 address stands for (RFC 4291, 6052 and 3056), else the address itself."""
+    prefix, low = int(address) >> 32, int(address) & 0xFFFFFFFF
+    if prefix in {0, 0xFFFF, 0x64FF9B << 64} and low > 0xFFFF:
+        return ipaddress.IPv4Address(low)
+    return address.sixtofour or address
 
 
 def _forbidden(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
@@ -436,7 +504,7 @@ class StorageMeaning(Settings):
     lifecycle_rules: Many[LifecycleMeaning] = ()
     private: bool | None = None
     tags: dict[str, str] = Field(default_factory=dict)
-    existing: bool = False
+    existing: bool | None = None
     left_out: Many[str] = ()
 
 
@@ -504,5 +572,5 @@ def fitted(name: str, value: int | None, sizes: Sequence[int]) -> tuple[int | No
 
 
 def left_out(settings: Settings, *names: str) -> tuple[str, ...]:
-    """Name the given settings among `names` that say something: what a meaning cannot carry."""
-    return tuple(name for name in names if settings.set_fields().get(name) not in (None, (), {}))
+    """Name the given settings among `names` that say something, so that whoever cannot carry them can say so."""
+    return tuple(name for name in names if settings.set_fields().get(name) not in (None, False, (), {}))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PipelineState", "ResourceState", "State", "TaskState", "read_state", "shown", "write_state"]
 
-_JSON = (type(None), bool, int, float, str, list, dict)
+_JSON = frozenset({type(None), bool, int, float, str, list, dict})
 
 
 class _Model(BaseModel):
@@ -63,7 +63,7 @@ def shown(settings: Effective) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for row in settings.rows:
         name, dot, key = row.setting.partition(".")
-        value = row.shown if row.shown == MASK or not isinstance(row.value, _JSON) else row.value
+        value = row.value if row.shown != MASK and type(row.value) in _JSON else row.shown
         if dot:
             values.setdefault(name, {})[key] = value
         else:

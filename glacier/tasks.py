@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property, update_wrapper
+from functools import cached_property, partial, update_wrapper
 from typing import TYPE_CHECKING, Any, overload
 
 from glacier import context, registry
@@ -41,6 +41,7 @@ class Task:
         self.env: Any = env
         self.name = TASK.check(name or fn.__name__)
         self.own = own
+        self._usage: SourceUsage | None = None
         update_wrapper(self, fn)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -94,10 +95,12 @@ class Task:
         """The resolved return annotation, None when there is none."""
         return self.signature.returns
 
-    @cached_property
+    @property
     def usage(self) -> SourceUsage:
         """What the source of the task does with its resources."""
-        return source_usage(self.fn)
+        if self._usage is None:
+            self._usage = source_usage(self.fn)
+        return self._usage
 
     def __repr__(self) -> str:
         return f"<Task {self.name!r} of {_where(self.env)}>"
@@ -206,7 +209,7 @@ def task(target: Any = None, /, *, name: str | None = None, config: TaskConfig |
     """
     own = task_config(config, settings)
     if target is None:
-        return lambda fn: Task(fn, name=name, own=own)
+        return partial(Task, name=name, own=own)
     if callable(target):
         return Task(target, name=name, own=own)
     return target.task(name=name, config=own)

@@ -6,6 +6,7 @@ shows them under the template's name, and `defaults=`, a resource's config or a 
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glacier.config import (
@@ -23,7 +24,6 @@ from glacier.providers import AWSProvider, AzureProvider, GCPProvider, LocalProv
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
 __all__ = [
     "DevelopmentLocalEnvironment",
@@ -61,7 +61,7 @@ class DevelopmentLocalEnvironment(_Template):
     """Files below `base_path` and tasks that fail at once: an environment to develop in."""
 
     def __init__(self, base_path: str | Path = "./data", *, name: str = "development", **options: Any) -> None:
-        provider = LocalProvider(config=LocalConfig(base_path=base_path))
+        provider = LocalProvider(config=LocalConfig(base_path=Path(base_path)))
         super().__init__(provider, name, own={"task": TaskConfig(retries=0)}, **options)
 
 
@@ -82,11 +82,8 @@ class ProductionAWSEnvironment(_Template):
         enable_monitoring: bool = True,
         **options: Any,
     ) -> None:
-        bucket = S3Config(
-            versioning=enable_versioning,
-            public_access_block=True,
-            **({"encryption": "AES256"} if enable_encryption else {}),
-        )
+        encryption = "AES256" if enable_encryption else None
+        bucket = S3Config(versioning=enable_versioning, public_access_block=True, encryption=encryption)
         own = {"bucket": bucket, "task": _PRODUCTION_TASK, "tags": _tags("production", enable_monitoring)}
         super().__init__(_aws(region, profile), name, own=own, **options)
 
@@ -161,7 +158,7 @@ class StagingAzureEnvironment(_Template):
 
 
 def _aws(region: str, profile: str | None) -> AWSProvider:
-    return AWSProvider(config=AwsConfig(region=region, **({} if profile is None else {"profile": profile})))
+    return AWSProvider(config=AwsConfig(region=region, profile=profile))
 
 
 def _azure(subscription_id: str, resource_group: str, location: str) -> AzureProvider:

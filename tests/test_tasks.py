@@ -150,7 +150,7 @@ def test_an_unresolvable_annotation_is_no_obstacle(env: GlacierEnv) -> None:
         return x
 
     assert odd() == 3
-    assert odd.returns == "'AlsoNowhere'"
+    assert odd.returns == "AlsoNowhere"
 
 
 def test_missing_and_unknown_parameters_are_named(env: GlacierEnv) -> None:

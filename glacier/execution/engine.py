@@ -13,6 +13,9 @@ A step goes through these states:
 | cancelled | something else failed before it could start    |                                               |
 """
 
+# pyright: reportPrivateUsage=false
+# A Deferred keeps its step behind an underscore: every other name is the user's.
+
 from __future__ import annotations
 
 import contextvars
@@ -66,13 +69,13 @@ class Engine:
         return self.values[step.key]
 
     def finish(self, steps: list[Step]) -> None:
-        """Run every step that has no value yet.
+        """Run every step that has no value yet; one whose error the body has seen is let be.
 
         Raises:
             Exception: the error of the first step that failed.
         """
-        self._want(steps)
-        self._work(lambda: not self._missing)
+        self._want([step for step in steps if step.key not in self.errors])
+        self._work(lambda: not self._missing and self._failure is None)
 
     def done(self, step: Step, value: Any) -> None:
         """Take the value of an operation that the body did itself."""

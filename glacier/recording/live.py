@@ -1,9 +1,12 @@
 """Recording a body while it runs on real data: nothing runs until the body touches a result."""
 
+# pyright: reportPrivateUsage=false
+# Stand-ins keep what is their own behind an underscore: every other name is the user's.
+
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import wrapt
 
@@ -23,12 +26,18 @@ __all__ = ["Deferred", "LiveRecorder", "plain"]
 _PLAIN = (type(None), bool, int, float, complex, str, bytes)
 
 
-class Deferred(wrapt.LazyObjectProxy):
+class Deferred(wrapt.LazyObjectProxy[Any]):
     """The value of a step, computed when it is first touched.
 
     Methods, items and operators that the body itself uses become steps of their own, so that what the body derives
     from a result keeps its place in the graph. Whoever else touches it meets the plain value.
     """
+
+    __wrapped__: Any
+
+    def __new__(cls, compute: Callable[[], Any], step: Step, recorder: LiveRecorder) -> Self:
+        """Make the proxy; wrapt would look at its arguments for an interface."""
+        return super().__new__(cls, compute)
 
     def __init__(self, compute: Callable[[], Any], step: Step, recorder: LiveRecorder) -> None:
         super().__init__(compute)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from glacier import context
 from glacier.errors import PipelineError
-from glacier.graph import Graph, Node
+from glacier.graph import Graph
 from glacier.recording import sites
 from glacier.recording.steps import Input, Resource, Step, inputs_of
 
@@ -87,7 +87,7 @@ class Recorder(ABC):
 
     def graph(self) -> Graph:
         """Return what was recorded as a graph."""
-        nodes = [_resource_node(resource) for resource in self.resources.values()]
+        nodes = [resource.node() for resource in self.resources.values()]
         nodes += [step.node(self.env) for step in self.steps.values()]
         edges = [edge for step in self.steps.values() for edge in step.edges()]
         return Graph(self.name, tuple(nodes), tuple(edges))
@@ -184,7 +184,3 @@ def _describe(resource: Any, name: str | None) -> Resource | None:
     if issubclass(type(resource), Serverless):
         return Resource(f"function:{resource.function_name}", resource.function_name, "function", resource)
     return None if name is None else Resource(f"resource:{name}", name, "resource", resource)
-
-
-def _resource_node(resource: Resource) -> Node:
-    return Node(resource.key, resource.name, "resource", {"kind": resource.kind})

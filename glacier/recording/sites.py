@@ -27,7 +27,7 @@ _places: dict[tuple[CodeType, int], str] = {}
 
 def caller() -> FrameType:
     """Return the nearest frame outside Glacier and the proxies it uses."""
-    frame = sys._getframe(1)
+    frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
     while frame.f_back is not None and _is_machinery(frame.f_code.co_filename):
         frame = frame.f_back
     return frame

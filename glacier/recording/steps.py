@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from glacier.graph import Access, Edge, Node, Site
 
 if TYPE_CHECKING:
     import inspect
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from glacier.usage import SourceUsage
 
@@ -25,6 +25,9 @@ __all__ = [
     "operands",
     "replaced",
 ]
+
+
+_COLLECTIONS: frozenset[Any] = frozenset({list, tuple, set})
 
 
 class RecordedTask(Protocol):
@@ -109,6 +112,10 @@ class Resource:
     kind: str
     value: Any = field(compare=False, repr=False)
 
+    def node(self) -> Node:
+        """Return the resource as a node of a graph."""
+        return Node(self.key, self.name, "resource", {"kind": self.kind})
+
 
 @dataclass(slots=True, eq=False)
 class Step:
@@ -150,15 +157,22 @@ class Step:
 
 def nested(value: Any) -> Iterator[Any]:
     """Yield `value` and, where it is a plain list, tuple, set or dict, everything inside it."""
-    todo = [value]
+    todo: list[Any] = [value]
     while todo:
         here = todo.pop()
         yield here
-        kind = type(here)
-        if kind is list or kind is tuple or kind is set:
-            todo.extend(here)
-        elif kind is dict:
-            todo.extend(here.values())
+        todo.extend(_inside(here))
+
+
+def _type(value: Any) -> Any:
+    return cast("Any", type(value))
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    kind = _type(value)
+    if kind in _COLLECTIONS:
+        return value
+    return value.values() if kind is dict else ()
 
 
 def inputs_of(
@@ -180,11 +194,9 @@ def operands(owner: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | N
 
 def replaced(value: Any, replace: Callable[[Any], Any]) -> Any:
     """Return `value` with `replace` applied to it and to everything in its plain lists, tuples, sets and dicts."""
-    kind = type(value)
-    if kind is list or kind is set:
+    kind = _type(value)
+    if kind in _COLLECTIONS:
         return kind(replaced(each, replace) for each in value)
-    if kind is tuple:
-        return tuple(replaced(each, replace) for each in value)
     if kind is dict:
         return {key: replaced(each, replace) for key, each in value.items()}
     return replace(value)

@@ -1,5 +1,8 @@
 """What stands for a value while a body is traced: it answers every question by recording it."""
 
+# pyright: reportPrivateUsage=false
+# Stand-ins keep what is their own behind an underscore: every other name is the user's.
+
 from __future__ import annotations
 
 import sys
@@ -34,7 +37,7 @@ class Symbol:
 
     def __init__(self, tracer: Tracer, step: Step | None, declared: Any, text: str) -> None:
         self._tracer = tracer
-        self._recorded = step
+        self._recorded: Step | None = step
         self._declared = declared
         self._text = text
 
@@ -132,9 +135,10 @@ class Attribute(Symbol):
         self._name = name
 
     def _step(self) -> Step:
-        if self._recorded is None:
-            self._recorded = self._tracer.inline_step(self._name, self._text, operands(self._owner))
-        return self._recorded
+        known = self._recorded
+        if known is None:
+            known = self._recorded = self._tracer.inline_step(self._name, self._text, operands(self._owner))
+        return known
 
     def __call__(self, *args: Any, **kwargs: Any) -> Symbol:
         shown = ", ".join(_brief(each) for each in args)

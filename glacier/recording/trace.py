@@ -1,5 +1,8 @@
 """Tracing a body without data: every way through it is followed, and the ways are merged into one graph."""
 
+# pyright: reportPrivateUsage=false
+# Stand-ins keep what is their own behind an underscore: every other name is the user's.
+
 from __future__ import annotations
 
 import re
@@ -154,11 +157,10 @@ def _verb_type(name: str) -> Any:
 
 
 def _polars_text(value: Any) -> str:
-    kind = type(value)
-    if not kind.__module__.startswith("polars"):
+    if not type(value).__module__.startswith("polars"):
         return ""
     try:
-        match kind.__name__:
+        match type(value).__name__:
             case "LazyFrame":
                 return value.explain(optimized=False)
             case "DataFrame":
@@ -227,10 +229,7 @@ class _Merger:
         self.whole = whole
 
     def graph(self) -> Graph:
-        resources: dict[str, Node] = {}
-        for path in self.paths:
-            for node in path.graph().resources:
-                resources.setdefault(node.key, node)
+        resources = {key: resource.node() for path in self.paths for key, resource in path.resources.items()}
         steps = self._steps()
         nodes = [self._node(found) for found in steps.values()]
         edges = [*self._edges(steps), *self._control(steps)]
@@ -254,13 +253,13 @@ class _Merger:
 
     def _edges(self, steps: Mapping[str, list[Step]]) -> Iterator[Edge]:
         for found in steps.values():
-            edges = {edge: None for step in found for edge in step.edges()}
-            for edge in edges:
-                having = [step for step in found if edge in set(step.edges())]
-                if len(having) == len(found):
-                    yield edge
-                else:
-                    yield replace(edge, condition=_common(step.decisions for step in having))
+            having: dict[Edge, list[Step]] = {}
+            for step in found:
+                for edge in dict.fromkeys(step.edges()):
+                    having.setdefault(edge, []).append(step)
+            for edge, those in having.items():
+                always = len(those) == len(found)
+                yield edge if always else replace(edge, condition=_common(step.decisions for step in those))
 
     def _control(self, steps: Mapping[str, list[Step]]) -> Iterator[Edge]:
         """Yield an edge from what was asked to each step that its answer lets run, where the way there begins."""

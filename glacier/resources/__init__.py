@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from glacier.resources.bucket import Bucket, ObjectInfo
+from glacier.resources.bucket import Bucket
+from glacier.resources.listing import ObjectInfo
 from glacier.resources.preview import Preview
 from glacier.resources.protocols import Functions, ResourceProvider, Storage
 from glacier.resources.serverless import Serverless

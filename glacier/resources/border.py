@@ -15,15 +15,17 @@ from glacier.errors import (
     ObjectExistsError,
     ObjectNotFoundError,
 )
-from glacier.resources.formats import looks_like
+from glacier.resources.formats import FORMATS, looks_like
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-__all__ = ["crossing"]
+__all__ = ["Place", "crossing", "not_readable"]
 
 
-class _Place(Protocol):
+class Place(Protocol):
+    """What an error names."""
+
     @property
     def uri(self) -> str: ...
 
@@ -35,7 +37,7 @@ class _Place(Protocol):
 
 
 @contextmanager
-def crossing(place: _Place, doing: str, head: Callable[[], bytes] = bytes) -> Generator[None]:
+def crossing(place: Place, doing: str, head: Callable[[], bytes] = bytes) -> Generator[None]:
     """Raise what goes wrong in the block as an error that names the object, its provider and the next step.
 
     `head` fetches the first bytes of the object; it is asked only when they do not read as the bucket's format.
@@ -54,45 +56,48 @@ def crossing(place: _Place, doing: str, head: Callable[[], bytes] = bytes) -> Ge
         raise translated from error
 
 
-def _translated(error: Exception, place: _Place, doing: str, head: Callable[[], bytes]) -> GlacierError | None:
+def _translated(error: Exception, place: Place, doing: str, head: Callable[[], bytes]) -> GlacierError | None:
     from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedError, UnauthenticatedError
     from polars.exceptions import PolarsError
 
     if isinstance(error, FileNotFoundError) or "expanded paths were empty" in str(error):
         return _not_found(place, doing)
     if isinstance(error, AlreadyExistsError):
-        return ObjectExistsError(f"{place.uri} exists already on {place.on}", hint="leave out if_absent=True to replace it")
+        return ObjectExistsError(
+            f"{place.uri} exists already on {place.on}", hint="leave out if_absent=True to replace it"
+        )
     if isinstance(error, PermissionError | PermissionDeniedError | UnauthenticatedError):
-        return AccessError(f"not allowed to {doing} {place.uri} on {place.on}: {_line(error)}", hint=_access_hint(place))
-    if isinstance(error, PolarsError) or (isinstance(error, OSError) and error.errno == errno.EINVAL):
-        return _unreadable(error, place, head())
+        return AccessError(
+            f"not allowed to {doing} {place.uri} on {place.on}: {_line(error)}", hint=_access_hint(place)
+        )
+    # Of an empty ipc file Polars says no more than EINVAL.
+    if isinstance(error, PolarsError) or "Invalid argument (os error 22)" in str(error):
+        return not_readable(place, _line(error), head())
     if isinstance(error, OSError | BaseError):
         return _failed(error, place, doing)
     return None
 
 
-def _not_found(place: _Place, doing: str) -> ObjectNotFoundError:
+def _not_found(place: Place, doing: str) -> ObjectNotFoundError:
     return ObjectNotFoundError(
         f"cannot {doing} {place.uri} on {place.on}: there is no such object",
-        hint="bucket.list() shows what is there; check bucket name, path and environment",
+        hint="bucket.list() shows what is there; of a folder, files with the format's suffix are read",
     )
 
 
-def _access_hint(place: _Place) -> str:
+def _access_hint(place: Place) -> str:
     if place.on == "local":
         return "check the owner and mode of the file and of its folder"
     return "check the credentials and what they may do in this bucket"
 
 
-def _unreadable(error: Exception, place: _Place, head: bytes) -> FormatError:
-    found = looks_like(head)
-    message = f"{place.uri} on {place.on} does not read as {place.format}: {_line(error)}"
-    return FormatError(message, hint=_format_hint(place.format, found))
+def not_readable(place: Place, why: str, head: bytes) -> FormatError:
+    """Make the error for bytes that are not of the format that they should be."""
+    message = f"{place.uri} on {place.on} does not read as {place.format}: {why}"
+    return FormatError(message, hint=_format_hint(place.format, looks_like(head)))
 
 
 def _format_hint(wanted: str, found: str) -> str:
-    from glacier.resources.formats import FORMATS
-
     if found == wanted:
         if wanted in {"parquet", "ipc"}:
             return f"it begins like {wanted}: it may be cut short or damaged; write it again"
@@ -102,12 +107,14 @@ def _format_hint(wanted: str, found: str) -> str:
     return f"it looks like {found}"
 
 
-def _failed(error: Exception, place: _Place, doing: str) -> GlacierError:
+def _failed(error: Exception, place: Place, doing: str) -> GlacierError:
     text = _line(error)
     if "File name too long" in text or getattr(error, "errno", None) == errno.ENAMETOOLONG:
         return ConfigError(f"cannot {doing} {place.uri} on {place.on}: the path is too long", hint="shorten the path")
     if "os error 28" in text or "No space left" in text:
-        return InfrastructureError(f"cannot {doing} {place.uri} on {place.on}: the disk is full", hint="free some space")
+        return InfrastructureError(
+            f"cannot {doing} {place.uri} on {place.on}: the disk is full", hint="free some space"
+        )
     hint = "try again; if it stays, check the provider's config and the network"
     return InfrastructureError(f"cannot {doing} {place.uri} on {place.on}: {text}", hint=hint)
 

@@ -1,43 +1,32 @@
-"""Bucket: an object, a folder of objects or a pattern in a provider's storage, read with Polars."""
+"""Bucket: an object, a folder of objects or a pattern in a provider's storage, read and written with Polars."""
 
 from __future__ import annotations
 
 import html
-import io
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from glacier import context
-from glacier.errors import ConfigError, GlacierError, ObjectExistsError, ObjectNotFoundError, did_you_mean
-from glacier.resources import formats, writing
+from glacier.errors import ConfigError, GlacierError, ObjectExistsError, ObjectNotFoundError
+from glacier.resources import formats, reading, writing
 from glacier.resources.border import crossing
-from glacier.resources.preview import Preview, text_head
+from glacier.resources.listing import ObjectInfo, entries
+from glacier.resources.preview import Preview, preview
 from glacier.resources.verbs import verb
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    import builtins
+    from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
     import polars as pl
-    from obstore import ObjectMeta
 
     from glacier.resources.protocols import Storage
 
-__all__ = ["Bucket", "ObjectInfo"]
+__all__ = ["Bucket"]
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectInfo:
-    """What a store knows of an object: path in the bucket, bytes, time of the last change (aware), version mark."""
-
-    path: str
-    size: int
-    modified: datetime
-    etag: str | None
-
-
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, init=False, eq=False, repr=False)
 class Bucket:
     """A place in a bucket: one object, a folder of objects (`raw/2024`) or a pattern (`raw/2024/*.parquet`).
 
@@ -51,16 +40,23 @@ class Bucket:
         path: the path in the bucket. In it `*` and `?` stand for characters within a folder, `**` for any folders.
         format: parquet, csv, json, ndjson or ipc: as given, else by the path's suffix, else parquet.
         config: the provider's bucket config, None for defaults.
+
+    Raises:
+        ConfigError: there is no such format.
     """
 
     provider: Any
     bucket_name: str
     path: str
-    format: str = None  # type: ignore[assignment]  # None is replaced below, so that readers always see a str
-    config: Any = None
+    format: str
+    config: Any
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "format", formats.format_of(str(self.path), self.format).name)
+    def __init__(
+        self, provider: Any, bucket_name: str, path: str, format: str | None = None, config: Any = None
+    ) -> None:
+        values = (provider, bucket_name, path, formats.format_of(path, format).name, config)
+        for name, value in zip(("provider", "bucket_name", "path", "format", "config"), values, strict=True):
+            object.__setattr__(self, name, value)
 
     # --- reading ------------------------------------------------------------------------------------------------
 
@@ -68,13 +64,13 @@ class Bucket:
     def scan(self, **options: Any) -> pl.LazyFrame:
         """Return a LazyFrame of the data; nothing is read before it is collected (json excepted).
 
-        `options` are those of Polars' own scan function of the format, such as `infer_schema_length=None`.
+        `options` are those of Polars' own scan function for the format, such as `infer_schema_length=None`.
 
         Raises:
             ConfigError: the name or the path is not allowed.
         """
         with self._crossing("read"):
-            return self._frame(**options)
+            return reading.frame(self, **options)
 
     @verb("read")
     def read(self, **options: Any) -> pl.DataFrame:
@@ -86,7 +82,7 @@ class Bucket:
             AccessError: the credentials do not suffice.
         """
         with self._crossing("read"):
-            return self._sane(self._frame(**options).collect())
+            return reading.sane(self, reading.frame(self, **options).collect())
 
     @verb("read")
     def schema(self) -> pl.Schema:
@@ -96,32 +92,21 @@ class Bucket:
             ObjectNotFoundError, FormatError, AccessError: as `read` does.
         """
         with self._crossing("read"):
-            return self._sane(self._frame()).collect_schema()
+            return reading.sane(self, reading.frame(self)).collect_schema()
 
     @verb("read")
-    def preview(
-        self, n: int = 20, columns: Sequence[str] | None = None, where: pl.Expr | str | None = None
-    ) -> Preview:
-        """Return the first `n` rows, with schema and size.
+    def preview(self, n: int = 20, columns: Sequence[str] | None = None, where: pl.Expr | str | None = None) -> Preview:
+        """Return the first `n` rows, with schema, size in bytes and, where it is cheap to know, the number of rows.
 
         Of a text object only the first bytes are read, of a parquet or ipc object its footer and first rows. `where`
         (an expression, or SQL as text: `"amount > 100"`) may need to read everything.
 
         Raises:
-            ConfigError: there is no such column, or `where` cannot be understood.
+            ConfigError: there is no such column, or `where` does not fit the columns.
             ObjectNotFoundError, FormatError, AccessError: as `read` does.
         """
-        if n < 0:
-            raise ConfigError(f"preview of {self.uri}: n must be 0 or more, not {n}")
         with self._crossing("preview"):
-            size = sum(entry.size for entry in self._entries())
-            head = None if where is not None else self._text_head(n)
-            frame = self._frame() if head is None else head.lazy()
-            schema = self._sane(frame).collect_schema()
-            total = self._total(frame if head is None else None)
-        rows = self._chosen(frame, schema, columns, where).head(n)
-        with self._crossing("preview"):
-            return Preview(self.uri, self.format, schema, rows.collect(), total, size)
+            return preview(self, n, columns, where)
 
     # --- writing ------------------------------------------------------------------------------------------------
 
@@ -133,14 +118,14 @@ class Bucket:
 
         Raises:
             ObjectExistsError: `if_absent` and there is an object.
-            ConfigError: the path is a pattern or a folder.
+            ConfigError: the path is a pattern or a folder, or `df` is no frame.
             AccessError: the credentials do not suffice.
             Exception: the error of a LazyFrame's own query, as itself.
         """
-        self._write(df.lazy(), if_absent)
+        self._write(df, if_absent)
 
     @verb("write")
-    def sink(self, lf: pl.LazyFrame) -> None:
+    def sink(self, lf: pl.LazyFrame | pl.DataFrame) -> None:
         """Run a query and write its result as the object, without holding all of it in memory (json excepted).
 
         When the query fails, even late, the old object stays.
@@ -149,7 +134,7 @@ class Bucket:
             ConfigError, AccessError: as `write` does.
             Exception: the query's own error, as itself.
         """
-        self._write(lf.lazy(), if_absent=False)
+        self._write(lf, if_absent=False)
 
     @verb("write")
     def delete(self) -> None:
@@ -157,13 +142,14 @@ class Bucket:
 
         Raises:
             ConfigError: the path is a pattern or a folder.
+            AccessError: the credentials do not suffice.
         """
         import obstore
 
         with self._crossing("delete"):
             key = self._single_key("delete")
             try:
-                obstore.delete(self._storage.store(self.bucket_name), key)
+                obstore.delete(self.storage.store(self.bucket_name), key)
             except FileNotFoundError:
                 return
 
@@ -172,11 +158,7 @@ class Bucket:
     @verb("read")
     def exists(self) -> bool:
         """Whether there is an object: at the path, in the folder, or one that matches the pattern."""
-        with self._crossing("look for"):
-            try:
-                return next(self._entries(), None) is not None
-            except ObjectNotFoundError:
-                return False
+        return self._exists()
 
     @verb("read")
     def stat(self) -> ObjectInfo:
@@ -186,22 +168,22 @@ class Bucket:
             ObjectNotFoundError: there is no object, or the path is a folder or pattern.
         """
         with self._crossing("look at"):
-            if self._is_many():
-                raise ObjectNotFoundError(
-                    f"{self.uri} on {self.on} is a folder or pattern, not an object", hint="list() gives each object"
-                )
-            return next(self._entries())
+            if self.is_many():
+                message = f"{self.uri} on {self.on} is a folder or pattern, not an object"
+                raise ObjectNotFoundError(message, hint="bucket.list() gives each of its objects")
+            return next(entries(self))
 
     @verb("read")
-    def list(self) -> list[ObjectInfo]:
+    def list(self) -> builtins.list[ObjectInfo]:
         """Return the objects in the folder, or that match the pattern, or the one object, sorted by path.
 
-        Each entry's `path` is relative to the bucket: `provider.bucket(name, entry.path)` is that object.
+        Each entry's `path` is relative to the bucket: `provider.bucket(name, entry.path)` is that object. Where there
+        is nothing, the list is empty.
         """
         with self._crossing("list"):
             try:
-                return sorted(self._entries(), key=lambda entry: entry.path)
-            except ObjectNotFoundError:
+                return sorted(entries(self), key=lambda entry: entry.path)
+            except FileNotFoundError:
                 return []
 
     @verb("read")
@@ -209,13 +191,19 @@ class Bucket:
         """Return a URL by which the object can be read: signed on a cloud, `file://` on this machine.
 
         `expires` is how long it is good for, as a timedelta or in seconds; a `file://` URL does not expire.
+
+        Raises:
+            ConfigError: the path is a pattern or a folder.
         """
         after = expires if isinstance(expires, timedelta) else timedelta(seconds=expires)
         with self._crossing("sign"):
-            return self._storage.url(self.bucket_name, self.path, after)
+            self._single_key("sign")
+            return self.storage.url(self.bucket_name, self.path, after)
+
+    # --- names --------------------------------------------------------------------------------------------------
 
     def get_uri(self) -> str:
-        """Return the address as plain text, for Polars' own functions: a path on this machine, `s3://`, `gs://`, `az://`.
+        """Return the address as text, for Polars' own functions: a path on this machine, or `s3://`, `gs://`, `az://`.
 
         On this machine the folder above it is made, where the provider makes folders. `write` and `sink` are safer:
         they are atomic.
@@ -223,65 +211,90 @@ class Bucket:
         Raises:
             ConfigError: the name or the path is not allowed.
         """
-        if not self._is_pattern():
-            self._storage.prepare(self.bucket_name, self.path)
+        if not formats.is_pattern(self.path):
+            self.storage.prepare(self.bucket_name, self.path)
         return self.uri
 
     def storage_options(self) -> dict[str, Any]:
         """Return what Polars needs as `storage_options=` to read `get_uri()`; empty on this machine."""
-        return dict(self._storage.scan_target(self.bucket_name, self.path)[1].get("storage_options", {}))
+        return dict(self.storage.scan_target(self.bucket_name, self.path)[1].get("storage_options", {}))
 
     @property
     def uri(self) -> str:
         """The address, as `get_uri` gives it, without making anything."""
-        return self._storage.uri(self.bucket_name, self.path)
+        return self.storage.uri(self.bucket_name, self.path)
 
     @property
     def on(self) -> str:
         """The kind of provider, as errors name it."""
         return self.provider.get_provider_type()
 
-    # --- how ----------------------------------------------------------------------------------------------------
-
     @property
-    def _storage(self) -> Storage:
+    def storage(self) -> Storage:
+        """The provider's storage."""
         return self.provider.storage
 
-    @property
-    def _format(self) -> formats.Format:
-        return formats.FORMATS[self.format]
+    def is_many(self) -> bool:
+        """Whether the path is a pattern or, looking at the storage, a folder."""
+        return formats.is_pattern(self.path) or self.storage.is_folder(self.bucket_name, self.path)
+
+    def _identity(self) -> tuple[Any, ...]:
+        return id(self.provider), self.bucket_name, self.path, self.format
+
+    def __eq__(self, other: object) -> bool:
+        return self._identity() == other._identity() if isinstance(other, Bucket) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._identity())
+
+    def __repr__(self) -> str:
+        try:
+            where = self.uri
+        except GlacierError:
+            where = f"{self.bucket_name}/{self.path}"
+        return f"Bucket({where!r}, format={self.format!r})"
+
+    def _repr_html_(self) -> str:
+        return f"<code>{html.escape(repr(self))}</code>"
+
+    # --- how ----------------------------------------------------------------------------------------------------
 
     def _crossing(self, doing: str) -> AbstractContextManager[None]:
-        return crossing(self, doing, self._head)
+        return crossing(self, doing, lambda: reading.head(self))
 
-    def _is_pattern(self) -> bool:
-        return formats.is_pattern(self.path)
+    def _exists(self) -> bool:
+        with self._crossing("look for"):
+            try:
+                return next(entries(self), None) is not None
+            except FileNotFoundError:
+                return False
 
-    def _is_many(self) -> bool:
-        return self._is_pattern() or self._storage.is_folder(self.bucket_name, self.path)
+    def _single_key(self, doing: str) -> str:
+        if self.is_many():
+            message = f"cannot {doing} {self.uri} on {self.on}: it is a folder or pattern, not an object"
+            raise ConfigError(message, hint="name one object; bucket.list() gives those that are there")
+        return self.storage.key(self.bucket_name, self.path)
 
-    def _key(self) -> str:
-        return self._storage.key(self.bucket_name, self.path)
+    def _write(self, given: Any, if_absent: bool) -> None:
+        frame = _lazy(given, self)
+        with self._crossing("write"):
+            key = self._single_key("write")
+            self.storage.claim(self.bucket_name, self.path)
+            store = self.storage.store(self.bucket_name)
+        if if_absent and self._exists():
+            raise ObjectExistsError(
+                f"{self.uri} exists already on {self.on}", hint="leave out if_absent=True to replace it"
+            )
+        write = writing.create if if_absent else writing.replace
+        write(store, key, formats.FORMATS[self.format], frame, lambda: self._crossing("write"))
 
-    def _head(self) -> bytes:
-        """Return the first bytes of the first object."""
-        import obstore
 
-        store = self._storage.store(self.bucket_name)
-        root = self._key().removesuffix(self.path)
-        first = next(self._entries())
-        return bytes(obstore.get_range(store, root + first.path, start=0, end=min(512, first.size))) if first.size else b""
+def _lazy(given: Any, bucket: Bucket) -> pl.LazyFrame:
+    import polars as pl
 
-    def _frame(self, **options: Any) -> pl.LazyFrame:
-        if self._format.whole:
-            return self._format.scan(self._contents(), **options)
-        source, how = self._storage.scan_target(self.bucket_name, self.path)
-        return self._format.scan(*formats.sources(self._format, source, many=self._is_many()), **how, **options)
-
-    def _contents(self) -> Iterator[io.BytesIO]:
-        """Yield each object as an open file, in the order of their paths."""
-        import obstore
-
-        store, root = self._storage.store(self.bucket_name), self._key().removesuffix(self.path)
-        for entry in sorted(self._entries(), key=lambda entry: entry.path):
-            yield io.BytesIO(bytes(obstore.get(store, root + entry.path).bytes()))
+    if isinstance(given, pl.DataFrame | pl.LazyFrame):
+        return given.lazy()
+    kind = type(given).__name__
+    raise ConfigError(
+        f"{bucket!r} takes a Polars DataFrame or LazyFrame, not {kind}", hint="make one: pl.DataFrame(...)"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import re
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-__all__ = ["FORMATS", "Format", "format_of", "is_pattern", "looks_like", "matcher"]
+__all__ = ["FORMATS", "Format", "format_of", "is_pattern", "looks_like", "matcher", "sources"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Format:
         hive: whether folders like `year=2024` become columns.
         text: whether its first rows stand in its first bytes.
         whole: whether Polars can only read it, not scan it.
+        globs: whether its scan takes `glob=False`, by which `*`, `?` and `[` are characters.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Format:
     hive: bool = False
     text: bool = False
     whole: bool = False
+    globs: bool = True
 
 
 def _scan_parquet(source: Any, **options: Any) -> pl.LazyFrame:
@@ -99,7 +102,7 @@ FORMATS = {
         Format("parquet", (".parquet", ".pq"), _scan_parquet, _sink_parquet, hive=True),
         Format("csv", (".csv",), _scan_csv, _sink_csv, text=True),
         Format("json", (".json",), _scan_json, _sink_json, whole=True),
-        Format("ndjson", (".ndjson", ".jsonl"), _scan_ndjson, _sink_ndjson, text=True),
+        Format("ndjson", (".ndjson", ".jsonl"), _scan_ndjson, _sink_ndjson, text=True, globs=False),
         Format("ipc", (".ipc", ".feather", ".arrow"), _scan_ipc, _sink_ipc, hive=True),
     )
 }
@@ -129,13 +132,26 @@ def format_of(path: str, explicit: str | None = None) -> Format:
     return next((each for each in FORMATS.values() if suffix in each.suffixes), FORMATS["parquet"])
 
 
+def sources(form: Format, source: str, *, pattern: bool) -> tuple[str | list[str], dict[str, Any]]:
+    """Return what the format's scan is given for a source, and how: an object as it is, a folder as patterns.
+
+    A folder is read by its files' suffixes, so that marks, checksums and unfinished files in it do no harm.
+    """
+    hive = {"hive_partitioning": True} if form.hive else {}
+    if pattern:
+        return source, hive
+    if source.endswith("/"):
+        return [f"{glob.escape(source)}**/*{suffix}" for suffix in form.suffixes], hive
+    return (source, {"glob": False}) if form.globs else (glob.escape(source), {})
+
+
 def is_pattern(path: str) -> bool:
     """Whether `path` stands for several objects: only `*`, `?` and `**` make a pattern, `[` is a character."""
     return "*" in path or "?" in path
 
 
 def matcher(pattern: str) -> Callable[[str], Any]:
-    """Return a function that tells whether a path matches a pattern: `*` and `?` stay within a folder, `**` does not."""
+    """Return a function that tells whether a path matches a pattern; only `**` matches across folders."""
     parts = re.split(r"(\*\*/|\*\*|\*|\?)", pattern)
     meaning = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
     return re.compile("".join(meaning.get(part) or re.escape(part) for part in parts), re.DOTALL).fullmatch
@@ -153,12 +169,13 @@ def looks_like(head: bytes) -> str:
 
 
 def _text_format(text: str) -> str:
-    lines = text.splitlines()
-    if text[0] == "{":
-        return "ndjson" if len(lines) > 1 and _is_object(lines[0]) else "json"
-    if text[0] == "<":
+    if re.match(r"<(!doctype|html|\?xml)", text, re.IGNORECASE):
         return "HTML or XML"
-    return "json" if text[0] == "[" else "csv"
+    if re.match(r'\{\s*["}]', text):
+        lines = text.splitlines()
+        return "ndjson" if len(lines) > 1 and _is_object(lines[0]) else "json"
+    # `[id],[name]` is a header that some databases write.
+    return "json" if re.match(r'\[\s*(["\[{\]\d-]|true|false|null)', text) else "csv"
 
 
 def _is_object(line: str) -> bool:

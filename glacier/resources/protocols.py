@@ -63,7 +63,8 @@ class Storage(Protocol):
     def scan_target(self, bucket_name: str, path: str) -> tuple[str, dict[str, Any]]:
         """Return what Polars scans, and the arguments (credentials, endpoint) with which it does.
 
-        In the text only `*`, `?` and `**` of a pattern are special; a folder of objects ends with `/`.
+        An object is given as it is, a folder of objects with `/` at its end, and a pattern so that nothing but its
+        `*`, `?` and `**` is special to Polars.
         """
         ...
 
@@ -72,15 +73,19 @@ class Storage(Protocol):
         ...
 
     def prepare(self, bucket_name: str, path: str) -> None:
-        """Make everything ready for a write to `path`.
+        """Make the folders above `path`, where storage has folders.
 
         Raises:
-            ConfigError: nothing can or may be written there.
+            ConfigError: they cannot or may not be made.
         """
         ...
 
-    def tidy(self, bucket_name: str, path: str) -> None:
-        """Remove what writers of `path` left behind that were killed."""
+    def claim(self, bucket_name: str, path: str) -> None:
+        """Make everything ready for a write to `path`, and clear away what killed writers left there.
+
+        Raises:
+            ConfigError: another bucket writes the same object.
+        """
         ...
 
     def url(self, bucket_name: str, path: str, expires: timedelta) -> str:
@@ -90,6 +95,14 @@ class Storage(Protocol):
 
 class Functions(Protocol):
     """The functions of one provider."""
+
+    def check(self, name: str, handler: str) -> None:
+        """Check name and handler of a function that is made.
+
+        Raises:
+            ConfigError: one of them is not allowed here.
+        """
+        ...
 
     def invoke(self, name: str, handler: str, payload: Any, config: Any) -> Any:
         """Call a function with a JSON value and return its JSON result."""
@@ -106,4 +119,3 @@ class Functions(Protocol):
     def exists(self, name: str, handler: str) -> bool:
         """Whether the function is there to be called."""
         ...
-

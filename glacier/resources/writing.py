@@ -9,12 +9,13 @@ from __future__ import annotations
 import io
 import tempfile
 import threading
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import IO, TYPE_CHECKING, Any, cast
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+from glacier.errors import GlacierError
 
+if TYPE_CHECKING:
     import polars as pl
     from obstore.store import ObjectStore
 
@@ -22,49 +23,49 @@ if TYPE_CHECKING:
 
 __all__ = ["create", "replace"]
 
+Guard = Callable[[], AbstractContextManager[None]]
+
 _PART = 16 << 20
 """Bytes that are held back before the first part leaves: smaller objects are written in one request."""
 
 
-def replace(store: ObjectStore, key: str, format: Format, frame: pl.LazyFrame) -> None:
+def replace(store: ObjectStore, key: str, form: Format, frame: pl.LazyFrame, guard: Guard) -> None:
     """Write a query's result as an object, in place of the old one if there is any.
 
+    `guard` surrounds every dealing with the store; the query runs outside it, so that its errors stay its own.
+
     Raises:
-        OSError, obstore.exceptions.BaseError: the store did not take the data.
+        GlacierError: what `guard` makes of the store's errors.
         Exception: the query's own error.
     """
-    with _draft(store, key) as draft:
-        format.sink(frame, cast("IO[bytes]", draft))
+    import obstore
+
+    with guard():
+        draft = Draft(obstore.open_writer(store, key, buffer_size=_PART), guard)
+    try:
+        form.sink(frame, cast("IO[bytes]", draft))
+        draft.commit()
+    except BaseException:
+        draft.abandon()
+        if draft.error is not None:
+            raise draft.error from draft.error.__cause__
+        raise
 
 
-def create(store: ObjectStore, key: str, format: Format, frame: pl.LazyFrame) -> None:
+def create(store: ObjectStore, key: str, form: Format, frame: pl.LazyFrame, guard: Guard) -> None:
     """Write a query's result as a new object; of several writers at once only one succeeds.
 
     Raises:
-        obstore.exceptions.AlreadyExistsError: there is an object.
-        Exception: as `replace` does.
+        ObjectExistsError: there is an object, if `guard` says so.
+        GlacierError, Exception: as `replace` does.
     """
     import obstore
 
     with tempfile.TemporaryFile() as file:
-        format.sink(frame, cast("IO[bytes]", file))
+        form.sink(frame, cast("IO[bytes]", file))
         file.seek(0)
-        obstore.put(store, key, file, mode="create")
-
-
-@contextmanager
-def _draft(store: ObjectStore, key: str) -> Generator[Draft]:
-    import obstore
-
-    draft = Draft(obstore.open_writer(store, key, buffer_size=_PART))
-    try:
-        yield draft
-        draft.commit()
-    except BaseException as error:
-        draft.abandon()
-        if draft.error is not None and draft.error is not error:
-            raise draft.error from error
-        raise
+        with guard():
+            obstore.put(store, key, file, mode="create")
 
 
 class Draft(io.RawIOBase):
@@ -73,11 +74,12 @@ class Draft(io.RawIOBase):
     `error` is what the store last refused a write with: Polars would tell of it only in words.
     """
 
-    def __init__(self, writer: Any) -> None:
+    def __init__(self, writer: Any, guard: Guard) -> None:
         super().__init__()
         self._writer = writer
+        self._guard = guard
         self._lock = threading.Lock()
-        self.error: Exception | None = None
+        self.error: GlacierError | None = None
 
     def writable(self) -> bool:
         """Say that this is a file to write to."""
@@ -106,7 +108,8 @@ class Draft(io.RawIOBase):
             if self._writer is None:
                 raise ValueError("this draft is closed")
             try:
-                return act(self._writer)
-            except Exception as error:
+                with self._guard():
+                    return act(self._writer)
+            except GlacierError as error:
                 self.error = error
                 raise

@@ -6,22 +6,24 @@ Sources: the service models and `endpoints.json` of botocore 1.44, and the pages
 import difflib
 import re
 import unicodedata
-from functools import partial
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from glacier.names import NameRule
 from glacier.settings import (
     FunctionMeaning,
     LifecycleMeaning,
+    LifecycleRule,
     Many,
     ProviderSettings,
     Settings,
     StorageClass,
     StorageMeaning,
+    check_order,
     fitted,
     left_out,
+    matches,
     must,
     salvage,
 )
@@ -132,10 +134,6 @@ def _region_problem(region: str) -> str | None:
     return f"must be an AWS region such as {near[0] if near else 'us-east-1'!r}"
 
 
-def _matches(pattern: str, says: str, value: str) -> str | None:
-    return None if re.fullmatch(pattern, value) else f"must be {says}"
-
-
 def _tags_problem(tags: dict[str, str]) -> str | None:
     """Check tags: https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html."""
     if len(tags) > 50:
@@ -158,15 +156,11 @@ Tags = Annotated[dict[str, str], must(_tags_problem)]
 RoleArn = Annotated[
     str,
     Field(min_length=20, max_length=2048),
-    must(
-        partial(
-            _matches,
-            r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+",
-            "a role's ARN: 'arn:aws:iam::ACCOUNT:role/NAME'",
-        )
+    matches(
+        r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+", "a role's ARN: 'arn:aws:iam::ACCOUNT:role/NAME'"
     ),
 ]
-KmsKey = Annotated[str, must(partial(_matches, r"[A-Za-z0-9:/_-]{1,2048}", "the id, alias or ARN of a KMS key"))]
+KmsKey = Annotated[str, matches(r"[A-Za-z0-9:/_-]{1,2048}", "the id, alias or ARN of a KMS key")]
 
 # Provider config -----------------------------------------------------------------------------------------------------
 
@@ -187,7 +181,7 @@ class AwsConfig(ProviderSettings):
 
     region: Region
     profile: Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f\x7f]+$")] | None = None
-    account_id: Annotated[str, must(partial(_matches, "[0-9]{12}", "12 digits"))] | None = None
+    account_id: Annotated[str, matches("[0-9]{12}", "12 digits")] | None = None
     tags: Tags = Field(default_factory=dict)
     assume_role_arn: RoleArn | None = None
     session_duration: Annotated[int, Field(ge=900, le=43200)] = 3600
@@ -209,7 +203,7 @@ S3Transition = Literal["STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLAC
 _DOWN = ("STANDARD", "STANDARD_IA", "INTELLIGENT_TIERING", "ONEZONE_IA", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE")
 
 
-class S3LifecycleRule(Settings):
+class S3LifecycleRule(LifecycleRule[S3Transition]):
     """What happens to objects of a certain age: they move to another class, or they are deleted.
 
     Attributes:
@@ -219,20 +213,13 @@ class S3LifecycleRule(Settings):
         prefix: only objects whose key begins so.
     """
 
-    days: Annotated[int, Field(ge=0, le=2147483647)]
-    transition: S3Transition | None = None
-    expiration: bool = False
-    prefix: Annotated[str, Field(max_length=1024)] = ""
-
-    @model_validator(mode="after")
-    def _one_effect(self) -> Self:
-        if (self.transition is None) == (not self.expiration):
-            raise ValueError("must have either transition='GLACIER' (or another class) or expiration=True")
-        if self.expiration and self.days < 1:
-            raise ValueError("days must be 1 or more to expire")
-        if self.transition in {"STANDARD_IA", "ONEZONE_IA"} and self.days < 30:
-            raise ValueError(f"days must be 30 or more for {self.transition}")
-        return self
+    @field_validator("transition", "expiration")
+    @classmethod
+    def _old_enough(cls, value: Any, info: ValidationInfo) -> Any:
+        least = 30 if value in ("STANDARD_IA", "ONEZONE_IA") else int(value is True)
+        if info.data.get("days", least) < least:
+            raise ValueError(f"needs days of {least} or more")
+        return value
 
 
 class S3ReplicationConfig(Settings):
@@ -288,9 +275,7 @@ class S3Config(Settings):
     @field_validator("lifecycle_rules")
     @classmethod
     def _only_downwards(cls, rules: tuple[S3LifecycleRule, ...], info: ValidationInfo) -> tuple[S3LifecycleRule, ...]:
-        for prefix in {rule.prefix for rule in rules}:
-            same = sorted((rule for rule in rules if rule.prefix == prefix), key=lambda rule: rule.days)
-            _check_order(same, info.data.get("storage_class") or "STANDARD")
+        check_order(rules, _DOWN, info.data.get("storage_class"))
         return rules
 
     @field_validator("replication_config")
@@ -307,14 +292,15 @@ class S3Config(Settings):
 
     def meaning(self) -> StorageMeaning:
         """Say what this means on any cloud; see `StorageMeaning`."""
+        given = self.set_fields()
         return StorageMeaning(
             versioning=True if self.replication_config else self.versioning,
             customer_key=True if self.kms_key else None,
             storage_class=_TO_MEANING[self.storage_class] if self.storage_class else None,
             lifecycle_rules=tuple(_rule_meaning(rule) for rule in self.lifecycle_rules),
-            private=self.public_access_block,
+            private=given.get("public_access_block"),
             tags=self.tags,
-            existing=self.existing,
+            existing=given.get("existing"),
             left_out=left_out(self, "replication_config"),
         )
 
@@ -329,18 +315,7 @@ class S3Config(Settings):
             "tags": meaning.tags,
             "existing": meaning.existing,
         }
-        return salvage(cls, wanted, (*meaning.left_out, *(["customer_key"] if meaning.customer_key else [])))
-
-
-def _check_order(rules: list[S3LifecycleRule], start: str) -> None:
-    lowest, gone = _DOWN.index(start), False
-    for rule in rules:
-        if gone and rule.transition:
-            raise ValueError("must not move objects that have expired already")
-        gone = gone or rule.expiration
-        if rule.transition and _DOWN.index(rule.transition) < lowest:
-            raise ValueError(f"must only move objects to colder classes, not from {_DOWN[lowest]} to {rule.transition}")
-        lowest = _DOWN.index(rule.transition) if rule.transition else lowest
+        return salvage(cls, wanted, (*meaning.left_out, *left_out(meaning, "customer_key")))
 
 
 # Function config -----------------------------------------------------------------------------------------------------

@@ -1,0 +1,265 @@
+"""What all providers share: making, checking and translating resources; a cloud adds rules and addresses."""
+
+from __future__ import annotations
+
+import warnings
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, Self
+
+from pydantic import ValidationError
+
+from glacier import context
+from glacier.errors import ConfigError, GlacierWarning, InfrastructureError
+from glacier.resources import Bucket, Serverless
+from glacier.settings import FunctionMeaning, Level, Settings, StorageMeaning, defaults
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from concurrent.futures import Future
+    from datetime import timedelta
+
+    from obstore.store import ObjectStore
+
+    from glacier.environment import GlacierEnv
+    from glacier.names import NameRule
+    from glacier.resources import Functions, Storage
+
+__all__ = ["Provider", "RemoteFunctions", "RemoteStorage"]
+
+Kind = Literal["bucket", "serverless"]
+
+
+class Provider(ABC):
+    """A provider of buckets and functions.
+
+    Making one, or a resource of it, imports no cloud's package and reaches no network.
+
+    Args:
+        config: the provider's own config class; the only way to configure it.
+        strict: raise where a config of another cloud loses something in translation, instead of warning.
+
+    Raises:
+        ConfigError: the config is missing, of another class, or given as keywords.
+    """
+
+    kind: ClassVar[str]
+    config_class: ClassVar[type[Settings]]
+    bucket_class: ClassVar[type[Settings] | None] = None
+    function_class: ClassVar[type[Settings] | None] = None
+    VARIABLES: ClassVar[Mapping[str, tuple[str, ...]]]
+    """For fields of the config, the environment variables that `from_variables` takes them from, the first one wins."""
+
+    def __init__(self, config: Any = None, *, strict: bool = False, **fields: Any) -> None:
+        self.config = self._checked(config, fields)
+        self.strict = strict
+
+    def _checked(self, config: Any, fields: Mapping[str, Any]) -> Any:
+        name, wanted = type(self).__name__, self.config_class.__name__
+        hint = f"pass config={wanted}({', '.join(f'{field}=...' for field in fields)})"
+        if fields:
+            raise ConfigError(f"{name} takes its settings as one config, not as {', '.join(fields)}", hint=hint)
+        if config is None and not _required(self.config_class):
+            return self.config_class()
+        if not isinstance(config, self.config_class):
+            needs = ", ".join(f"{field}=..." for field in _required(self.config_class))
+            given = "none" if config is None else f"a {type(config).__name__}"
+            raise ConfigError(f"{name} needs a {wanted}, not {given}", hint=f"pass config={wanted}({needs})")
+        return config
+
+    @classmethod
+    def from_variables(cls, variables: Mapping[str, str], **fields: Any) -> Self:
+        """Make a provider of environment variables (see `VARIABLES`); a keyword beats a variable.
+
+        Raises:
+            ConfigError: a variable is empty, missing or breaks a rule; the error names it.
+        """
+        given = {**_given(cls.VARIABLES, variables), **fields}
+        for field in _required(cls.config_class):
+            if field not in given:
+                names = " or ".join(cls.VARIABLES.get(field, ())) or f"{field}="
+                raise ConfigError(f"{cls.__name__} needs {field}: {names} is not set", hint=f"set {names}")
+        try:
+            return cls(config=cls.config_class(**given))
+        except ValidationError as error:
+            raise ConfigError(f"{cls.__name__} from the environment: {_lines(error, cls.VARIABLES)}") from error
+
+    @property
+    @abstractmethod
+    def storage(self) -> Storage:
+        """The object storage."""
+
+    @property
+    @abstractmethod
+    def functions(self) -> Functions:
+        """The functions."""
+
+    def get_provider_type(self) -> str:
+        """Name the kind of provider: `"local"`, `"aws"`, `"gcp"` or `"azure"`."""
+        return self.kind
+
+    def bucket(self, name: str, path: str, format: str | None = None, config: Any = None) -> Bucket:
+        """Make a bucket resource: an object, a folder of objects or a pattern; see `Bucket`.
+
+        Raises:
+            ConfigError: name, path, format or config is not allowed here.
+        """
+        self.storage.key(name, path)
+        return self._made(Bucket(self, name, path, format, self.translated("bucket", config)))
+
+    def serverless(self, name: str, handler: str, runtime: str | None = None, config: Any = None) -> Serverless:
+        """Make a function resource; see `Serverless`.
+
+        Raises:
+            ConfigError: name, handler or config is not allowed here.
+        """
+        self.functions.check(name, handler)
+        return self._made(Serverless(self, name, handler, runtime, self.translated("serverless", config)))
+
+    def env(self, name: str = "default", **options: Any) -> GlacierEnv:
+        """Make an environment of this provider; `options` as for `GlacierEnv`."""
+        from glacier.environment import GlacierEnv
+
+        return GlacierEnv(self, name, **options)
+
+    def translated(self, kind: Kind, config: Any) -> Any:
+        """Return a resource's config as this provider's own class: another cloud's is translated by its meaning.
+
+        Raises:
+            ConfigError: it is no config of that kind, or something has no meaning here and the provider is strict.
+        """
+        wanted: Any = self.bucket_class if kind == "bucket" else self.function_class
+        if config is None or wanted is None or isinstance(config, wanted):
+            return config
+        meant = StorageMeaning if kind == "bucket" else FunctionMeaning
+        meaning = getattr(config, "meaning", lambda: None)()
+        if not isinstance(meaning, meant):
+            message = f"a {kind} of {type(self).__name__} takes a {wanted.__name__}, not a {type(config).__name__}"
+            raise ConfigError(message, hint=f"pass config={wanted.__name__}(...)")
+        made, dropped = wanted.from_meaning(meaning)
+        if dropped:
+            self._say_dropped(type(config).__name__, wanted.__name__, dropped)
+        return made
+
+    def defaults(self, kind: Kind) -> tuple[Level, ...]:
+        """Return the defaults of a kind of resource as a level of the cascade; none where it has no settings."""
+        settings = self.bucket_class if kind == "bucket" else self.function_class
+        return () if settings is None else (defaults(settings),)
+
+    def tagged(self, tags: Mapping[str, str]) -> dict[str, Any]:
+        """Return tags as the field that this provider calls them by (`labels` on Google Cloud); nothing for no tags."""
+        field = "labels" if "labels" in self.config_class.model_fields else "tags"
+        return {field: dict(tags)} if tags else {}
+
+    def _say_dropped(self, given: str, wanted: str, dropped: tuple[str, ...]) -> None:
+        line = f"{given} on {type(self).__name__}: {', '.join(dropped)} cannot be translated"
+        if self.strict:
+            raise ConfigError(line, hint=f"pass config={wanted}(...)")
+        warnings.warn(f"{line} and is left out", GlacierWarning, stacklevel=4)
+
+    def _made(self, resource: Any) -> Any:
+        recording = context.recorder.get()
+        if recording is not None:
+            recording.resource(resource)
+        return resource
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(config={self.config!r})"
+
+
+def _required(config_class: type[Settings]) -> list[str]:
+    return [name for name, field in config_class.model_fields.items() if field.is_required()]
+
+
+def _given(table: Mapping[str, tuple[str, ...]], variables: Mapping[str, str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for field, names in table.items():
+        name = next((name for name in names if name in variables), None)
+        if name is not None and not variables[name].strip():
+            raise ConfigError(f"the environment variable {name} is empty", hint=f"give it a value, or unset {name}")
+        if name is not None:
+            found[field] = variables[name]
+    return found
+
+
+def _lines(error: ValidationError, table: Mapping[str, tuple[str, ...]]) -> str:
+    said = [(str(line["loc"][0]) if line["loc"] else "", line["msg"]) for line in error.errors(include_url=False)]
+    return "; ".join(f"{field} ({' or '.join(table.get(field, ('keyword',)))}): {text}" for field, text in said)
+
+
+def _local_only(kind: str, what: str) -> NoReturn:
+    """Say that the data plane of a cloud is not part of this version."""
+    raise InfrastructureError(
+        f"cannot {what} on {kind}: this version of Glacier reads, writes and calls on this machine only",
+        hint="run the pipeline in an environment of a LocalProvider; modes analyze and generate work on every cloud",
+    )
+
+
+class RemoteStorage:
+    """The addresses of a cloud's storage. Its data are out of reach in this version: using them says so."""
+
+    kind: ClassVar[str]
+    scheme: ClassVar[str]
+    bucket_rule: ClassVar[NameRule]
+    key_rule: ClassVar[NameRule]
+
+    def key(self, bucket_name: str, path: str) -> str:
+        """Return the path, which is the key, after checking bucket name and path."""
+        self.bucket_rule.check(bucket_name, where=f"{self.kind} bucket")
+        return self.key_rule.check(path, where=f"{self.kind} bucket {bucket_name!r}")
+
+    def uri(self, bucket_name: str, path: str) -> str:
+        """Return `SCHEME://BUCKET/KEY`."""
+        return f"{self.scheme}://{bucket_name}/{self.key(bucket_name, path)}"
+
+    def prepare(self, bucket_name: str, path: str) -> None:
+        """Check the path: there are no folders to make."""
+        self.key(bucket_name, path)
+
+    def store(self, bucket_name: str) -> ObjectStore:
+        """Raise InfrastructureError."""
+        _local_only(self.kind, f"reach bucket {bucket_name!r}")
+
+    def scan_target(self, bucket_name: str, path: str) -> tuple[str, dict[str, Any]]:
+        """Raise InfrastructureError."""
+        _local_only(self.kind, f"read {self.uri(bucket_name, path)}")
+
+    def is_folder(self, bucket_name: str, path: str) -> bool:
+        """Raise InfrastructureError."""
+        _local_only(self.kind, f"look at {self.uri(bucket_name, path)}")
+
+    def claim(self, bucket_name: str, path: str) -> None:
+        """Raise InfrastructureError."""
+        _local_only(self.kind, f"write {self.uri(bucket_name, path)}")
+
+    def url(self, bucket_name: str, path: str, expires: timedelta) -> str:
+        """Raise InfrastructureError."""
+        _local_only(self.kind, f"sign {self.uri(bucket_name, path)}")
+
+
+class RemoteFunctions:
+    """The rules of a cloud's functions. Calling one is out of reach in this version: using it says so."""
+
+    kind: ClassVar[str]
+    name_rule: ClassVar[NameRule]
+    handler_rule: ClassVar[NameRule]
+
+    def check(self, name: str, handler: str) -> None:
+        """Check name and handler."""
+        self.name_rule.check(name, where=f"{self.kind} function")
+        self.handler_rule.check(handler, where=f"{self.kind} function {name!r}")
+
+    def invoke(self, name: str, handler: str, payload: Any, config: Any) -> Any:
+        """Raise InfrastructureError."""
+        _local_only(self.kind, f"call function {name!r}")
+
+    def invoke_async(self, name: str, handler: str, payload: Any, config: Any) -> Future[Any]:
+        """Raise InfrastructureError."""
+        _local_only(self.kind, f"call function {name!r}")
+
+    def logs(self, name: str) -> list[str]:
+        """Raise InfrastructureError."""
+        _local_only(self.kind, f"read the logs of function {name!r}")
+
+    def exists(self, name: str, handler: str) -> bool:
+        """Raise InfrastructureError."""
+        _local_only(self.kind, f"look for function {name!r}")

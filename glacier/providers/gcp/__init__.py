@@ -1,0 +1,39 @@
+"""Google Cloud: buckets on Cloud Storage, functions on Cloud Run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from glacier.providers.base import Provider
+from glacier.providers.gcp.config import CloudFunctionConfig, GcpConfig, GCSConfig
+from glacier.providers.gcp.serverless import CloudFunctions
+from glacier.providers.gcp.storage import GCSStorage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["GCPProvider"]
+
+
+class GCPProvider(Provider):
+    """Resources on Google Cloud: `GCPProvider(config=GcpConfig(project_id="my-project"))`."""
+
+    kind = "gcp"
+    config_class = GcpConfig
+    bucket_class = GCSConfig
+    function_class = CloudFunctionConfig
+    VARIABLES: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "project_id": ("GOOGLE_CLOUD_PROJECT",),
+        "region": ("GOOGLE_CLOUD_REGION",),
+        "credentials_path": ("GOOGLE_APPLICATION_CREDENTIALS",),
+    }
+
+    @property
+    def storage(self) -> GCSStorage:
+        """The object storage."""
+        return GCSStorage()
+
+    @property
+    def functions(self) -> CloudFunctions:
+        """The functions."""
+        return CloudFunctions()

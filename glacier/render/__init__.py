@@ -1,0 +1,39 @@
+"""Pictures of pipelines: a Picture of boxes and arrows becomes SVG, PNG, DOT, mermaid or lines of text.
+
+| module       | what it holds                                                        |
+|--------------|----------------------------------------------------------------------|
+| picture      | the nouns: Box, Arrow, Picture                                       |
+| safe         | foreign text made harmless                                           |
+| look         | colours, signs and sizes                                             |
+| layout       | where everything stands: what both layouts give and the painter takes |
+| digraph      | Picture -> DOT                                                       |
+| engines      | the graphviz program of this machine, found, tried and run           |
+| plotted      | Picture -> Layout, by that program                                   |
+| layered      | Picture -> Layout, by our own code; its steps in grid and heights    |
+| paint        | Layout -> SVG                                                        |
+| words        | Picture -> mermaid, Picture -> lines of text                         |
+| forms        | svg, png and mimebundle                                              |
+"""
+
+from __future__ import annotations
+
+from glacier.render.digraph import dot
+from glacier.render.engines import engine
+from glacier.render.forms import mimebundle, png, svg
+from glacier.render.picture import Arrow, ArrowStyle, Box, BoxKind, Picture
+from glacier.render.words import mermaid, text
+
+__all__ = [
+    "Arrow",
+    "ArrowStyle",
+    "Box",
+    "BoxKind",
+    "Picture",
+    "dot",
+    "engine",
+    "mermaid",
+    "mimebundle",
+    "png",
+    "svg",
+    "text",
+]

@@ -1,0 +1,68 @@
+"""Which objects a bucket's path stands for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from glacier.resources.formats import is_pattern, matcher
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from obstore import ObjectMeta
+    from obstore.store import ObjectStore
+
+    from glacier.resources.bucket import Bucket
+
+__all__ = ["ObjectInfo", "entries", "literal"]
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """What a store knows of an object: path in the bucket, bytes, time of the last change (aware), version mark."""
+
+    path: str
+    size: int
+    modified: datetime
+    etag: str | None
+
+
+def entries(bucket: Bucket) -> Iterator[ObjectInfo]:
+    """Yield the objects, in the order of the store.
+
+    Raises:
+        FileNotFoundError: the path is neither a pattern nor a folder, and there is no such object.
+    """
+    import obstore
+
+    store, key = bucket.storage.store(bucket.bucket_name), bucket.storage.key(bucket.bucket_name, bucket.path)
+    above = key.removesuffix(bucket.path)
+    if is_pattern(bucket.path):
+        matches = matcher(bucket.path)
+        yield from (entry for entry in _below(store, literal(key), above) if matches(entry.path))
+    elif bucket.storage.is_folder(bucket.bucket_name, bucket.path):
+        yield from _below(store, key, above)
+    else:
+        yield _info(obstore.head(store, key), above)
+
+
+def _below(store: ObjectStore, prefix: str, above: str) -> Iterator[ObjectInfo]:
+    import obstore
+
+    for chunk in obstore.list(store, prefix=prefix or None):
+        for meta in chunk:
+            if meta["path"].startswith(above):
+                yield _info(meta, above)
+
+
+def _info(meta: ObjectMeta, above: str) -> ObjectInfo:
+    return ObjectInfo(meta["path"].removeprefix(above), meta["size"], meta["last_modified"], meta["e_tag"])
+
+
+def literal(pattern: str) -> str:
+    """Return the folder that everything a pattern matches lies in."""
+    parts = pattern.split("/")
+    first = next(index for index, part in enumerate(parts) if is_pattern(part))
+    return "/".join(parts[:first])
