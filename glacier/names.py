@@ -21,10 +21,14 @@ __all__ = [
     "LOCAL_KEY",
     "OBJECT_KEY",
     "PIPELINE",
+    "PLACEHOLDER",
     "RESOURCE",
     "TASK",
     "NameRule",
 ]
+
+PLACEHOLDER = "..."
+"""What a sketch writes for a handler or path it leaves open: it is taken, and refused where a real one is needed."""
 
 
 @dataclass(frozen=True)
@@ -173,6 +177,8 @@ def _local_key_problem(key: str) -> str | None:
 
 
 def _dotted_problem(name: str) -> str | None:
+    if name == PLACEHOLDER:
+        return None
     parts = name.split(".")
     good = all(part.isidentifier() and not keyword.iskeyword(part) for part in parts)
     return None if good else "must be made of Python identifiers: 'module.function'"

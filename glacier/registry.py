@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 from typing import Any, Literal
 
@@ -46,6 +47,7 @@ def check(group: Group, name: str) -> str:
     return name
 
 
+@cache
 def load(group: Group, name: str) -> Any:
     """Import and return what the group holds under `name`.
 

@@ -42,6 +42,7 @@ class Task:
         self.name = TASK.check(name or fn.__name__)
         self.own = own
         self._usage: SourceUsage | None = None
+        self._settings: dict[Any, Mapping[str, Any]] = {}
         update_wrapper(self, fn)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -83,7 +84,9 @@ class Task:
 
     def settings(self, env: Any) -> Mapping[str, Any]:
         """Return the effective settings in `env` as a mapping."""
-        return env.task_settings(self.own).values
+        if env not in self._settings:
+            self._settings[env] = env.task_settings(self.own).values
+        return self._settings[env]
 
     @cached_property
     def signature(self) -> Signature:

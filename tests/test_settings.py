@@ -565,6 +565,11 @@ def test_an_entry_point_needs_no_module_and_a_handler_does():
     assert names.HANDLER.problem("a.class")
 
 
+def test_a_handler_may_be_left_open_as_in_a_sketch():
+    assert names.HANDLER.check("...") == names.ENTRY_POINT.check("...") == names.PLACEHOLDER
+    assert names.HANDLER.problem("....")
+
+
 # The modules ---------------------------------------------------------------------------------------------------------
 
 

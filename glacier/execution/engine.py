@@ -28,7 +28,7 @@ from glacier.execution.attempts import Job, attempt
 from glacier.recording import Deferred, Step, nested, replaced
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from glacier.execution.run import Run
 
@@ -55,7 +55,6 @@ class Engine:
         self._failure: Exception | None = None
         self._closed = False
         self._inside = _Inside()
-        self._settings: dict[int, Mapping[str, Any]] = {}
 
     def value(self, step: Step) -> Any:
         """Return the value of a step, after running it and everything it needs.
@@ -180,15 +179,8 @@ class Engine:
         fn, bound = step.task.fn, step.bound
         for name in {need.name for need in step.inputs if need.access == "data"}:
             bound.arguments[name] = replaced(bound.arguments[name], self._plain)
-        job = Job(step.name, self._settings_of(step), self.env, f" of pipeline {self.run.pipeline!r}")
+        job = Job(step.name, step.task.settings(self.env), self.env, f" of pipeline {self.run.pipeline!r}")
         return attempt(lambda: fn(*bound.args, **bound.kwargs), job, lambda: self.run.tried(step))
-
-    def _settings_of(self, step: Step) -> Mapping[str, Any]:
-        known = self._settings.get(id(step.task))
-        if known is None:
-            assert step.task is not None
-            known = self._settings[id(step.task)] = step.task.settings(self.env)
-        return known
 
     def _plain(self, value: Any) -> Any:
         return self.values[value._self_step.key] if issubclass(type(value), Deferred) else value

@@ -223,6 +223,10 @@ class RemoteStorage:
         """Raise InfrastructureError."""
         _local_only(self.kind, f"read {self.uri(bucket_name, path)}")
 
+    def prefix(self, bucket_name: str, path: str) -> str:
+        """Raise InfrastructureError."""
+        _local_only(self.kind, f"list {self.uri(bucket_name, path)}")
+
     def is_folder(self, bucket_name: str, path: str) -> bool:
         """Raise InfrastructureError."""
         _local_only(self.kind, f"look at {self.uri(bucket_name, path)}")

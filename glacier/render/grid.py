@@ -73,7 +73,7 @@ def make_grid(picture: Picture) -> Grid:
         boxes=len(picture.boxes),
     )
     _bend(picture, grid)
-    grid.rows = [[] for _ in range(max(grid.column, default=0) + 1)]
+    grid.rows = [[] for _ in range(max(grid.column, default=-1) + 1)]
     for number, place in enumerate(grid.column):
         grid.rows[place].append(number)
     return grid

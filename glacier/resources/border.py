@@ -27,13 +27,19 @@ class Place(Protocol):
     """What an error names."""
 
     @property
-    def uri(self) -> str: ...
+    def uri(self) -> str:
+        """The address."""
+        ...
 
     @property
-    def format(self) -> str: ...
+    def format(self) -> str:
+        """The format it should have."""
+        ...
 
     @property
-    def on(self) -> str: ...
+    def on(self) -> str:
+        """The kind of provider."""
+        ...
 
 
 @contextmanager

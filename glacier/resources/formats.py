@@ -121,8 +121,10 @@ def format_of(path: str, explicit: str | None = None) -> Format:
     """Return the explicit format, else the one that the suffix of `path` names, else parquet.
 
     Raises:
-        ConfigError: there is no such format.
+        ConfigError: there is no such format, or `path` is no text.
     """
+    if not isinstance(path, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # users need not run a type checker
+        raise ConfigError(f"a path in a bucket is a str, not a {type(path).__name__}", hint="pass str(path)")
     if explicit is not None:
         if explicit not in FORMATS:
             hint = did_you_mean(str(explicit).lower(), FORMATS)

@@ -37,13 +37,14 @@ def entries(bucket: Bucket) -> Iterator[ObjectInfo]:
     """
     import obstore
 
-    store, key = bucket.storage.store(bucket.bucket_name), bucket.storage.key(bucket.bucket_name, bucket.path)
-    above = key.removesuffix(bucket.path)
-    if is_pattern(bucket.path):
-        matches = matcher(bucket.path)
-        yield from (entry for entry in _below(store, literal(key), above) if matches(entry.path))
-    elif bucket.storage.is_folder(bucket.bucket_name, bucket.path):
-        yield from _below(store, key, above)
+    storage, name, path = bucket.storage, bucket.bucket_name, bucket.path
+    store, key = storage.store(name), storage.key(name, path)
+    above = key.removesuffix(path)
+    if is_pattern(path):
+        matches = matcher(path)
+        yield from (entry for entry in _below(store, storage.prefix(name, path), above) if matches(entry.path))
+    elif storage.is_folder(name, path):
+        yield from _below(store, storage.prefix(name, path), above)
     else:
         yield _info(obstore.head(store, key), above)
 

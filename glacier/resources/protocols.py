@@ -68,6 +68,14 @@ class Storage(Protocol):
         """
         ...
 
+    def prefix(self, bucket_name: str, path: str) -> str:
+        """Return the key of the folder in which everything lies that a pattern or folder `path` stands for.
+
+        Raises:
+            ConfigError: something in there must not be read.
+        """
+        ...
+
     def is_folder(self, bucket_name: str, path: str) -> bool:
         """Whether `path` names a folder of objects rather than an object."""
         ...

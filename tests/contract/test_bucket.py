@@ -4,7 +4,7 @@ import io
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import obstore
@@ -151,7 +151,7 @@ def test_what_is_not_there_is_not_found(rig: Rig, path: str) -> None:
 
 
 def test_a_list_names_objects_by_their_path_in_the_bucket(rig: Rig) -> None:
-    before = datetime.now(timezone.utc) - timedelta(minutes=1)
+    before = datetime.now(UTC) - timedelta(minutes=1)
     for path in ("raw/b.csv", "raw/a.csv", "raw/deep/c.csv", "other.csv"):
         rig.put(path, path.encode())
     listed = bucket(rig, "raw").list()

@@ -9,7 +9,7 @@ import os
 import sys
 import threading
 import time
-from collections import defaultdict, deque
+from collections import deque
 from concurrent.futures import Future
 from contextlib import contextmanager
 from datetime import datetime
@@ -45,7 +45,7 @@ class LocalFunctions:
 
     def __init__(self, base: Path) -> None:
         self.base = base
-        self._logs: defaultdict[str, deque[str]] = defaultdict(lambda: deque(maxlen=_KEPT))
+        self._logs: dict[str, deque[str]] = {}
 
     def check(self, name: str, handler: str) -> None:
         """Check name and handler.
@@ -84,7 +84,7 @@ class LocalFunctions:
 
     def logs(self, name: str) -> list[str]:
         """Return one line for each of the latest calls, oldest first: time, duration in ms, `ok` or the error."""
-        return list(self._logs[name])
+        return list(self._logs.get(name, ()))
 
     def exists(self, name: str, handler: str) -> bool:
         """Whether the handler's module can be imported and has the function."""
@@ -129,7 +129,8 @@ class LocalFunctions:
             raise
         finally:
             spent = (time.perf_counter() - start) * 1000
-            self._logs[name].append(f"{began.isoformat(timespec='milliseconds')} {spent:.1f} ms {said}")
+            line = f"{began.isoformat(timespec='milliseconds')} {spent:.1f} ms {said}"
+            self._logs.setdefault(name, deque(maxlen=_KEPT)).append(line)
 
 
 def _check_signature(function: Callable[..., Any], name: str, handler: str) -> None:

@@ -57,7 +57,7 @@ class LocalStorage:
         """Return a store of the whole base folder, so that both layouts have their place in it."""
         from obstore.store import LocalStore
 
-        self.make_base()
+        self._make(self.base)
         return LocalStore(self.base)
 
     def key(self, bucket_name: str, path: str) -> str:
@@ -77,16 +77,26 @@ class LocalStorage:
         """Return the absolute path of the file."""
         return str(self.base / self.key(bucket_name, path))
 
+    def prefix(self, bucket_name: str, path: str) -> str:
+        """Return the folder of a pattern, or the folder that `path` is, below the base folder.
+
+        Raises:
+            ConfigError: a link in there leads out of the base folder.
+        """
+        key = self.key(bucket_name, path)
+        folder = literal(key) if is_pattern(path) else key
+        self._check_links(self.base / folder, bucket_name, path)
+        return folder
+
     def scan_target(self, bucket_name: str, path: str) -> tuple[str, dict[str, Any]]:
         """Return the path of the file, of the folder with `/` at its end, or the pattern with the rest escaped."""
         key = self.key(bucket_name, path)
         if is_pattern(path):
-            self._check_links(self.base / literal(key), bucket_name, path)
+            self.prefix(bucket_name, path)
             above = glob.escape(f"{self.base}/{key.removesuffix(path)}")
             return above + path.replace("[", "[[]"), {}
         if self.is_folder(bucket_name, path):
-            self._check_links(self.base / key, bucket_name, path)
-            return f"{self.base / key}/", {}
+            return f"{self.base / self.prefix(bucket_name, path)}/", {}
         return str(self.base / key), {}
 
     def is_folder(self, bucket_name: str, path: str) -> bool:
@@ -100,7 +110,7 @@ class LocalStorage:
             ConfigError: one of them is a file, or is not there and the config says `create_dirs=False`.
             AccessError: they may not be made.
         """
-        self.make_base()
+        self._make(self.base)
         self._make((self.base / self.key(bucket_name, path)).parent)
 
     def claim(self, bucket_name: str, path: str) -> None:
@@ -128,7 +138,7 @@ class LocalStorage:
         """Make the base folder, where folders are made.
 
         Raises:
-            ConfigError: it is a file, or is not there and the config says `create_dirs=False`.
+            ConfigError: it is a file.
             AccessError: it may not be made.
         """
         if self.create_dirs or self.base.exists():
