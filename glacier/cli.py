@@ -121,5 +121,15 @@ def _complain(error: Exception) -> None:
     else:
         lines = str(error).splitlines() or [""]
         print(f"error: {type(error).__name__}: {lines[0]}", file=sys.stderr)
+        print(f"  at {_place(error)}", file=sys.stderr)
     for note in getattr(error, "__notes__", ()):
         print(f"  {note}", file=sys.stderr)
+
+
+def _place(error: Exception) -> str:
+    """Name the innermost line of the traceback that is not in an installed package."""
+    import traceback
+
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if "site-packages" not in frame.filename] or frames
+    return f"{own[-1].filename}:{own[-1].lineno}"

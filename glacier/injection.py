@@ -23,8 +23,9 @@ class _Injected:
 
 
 def Inject(name: str) -> Any:
-    """Name the registered resource that fills a parameter, as in `source: Bucket = Inject("sales_data")`.
+    """Mark a parameter that a registered resource fills.
 
+    It is the parameter's default: `def extract(source: Bucket = Inject("sales_data"))`.
     The resource is looked up in the environment when the task is called, not when it is defined.
     """
     return _Injected(name)

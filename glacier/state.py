@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,6 +12,8 @@ from glacier.errors import ConfigError
 from glacier.settings import MASK
 
 if TYPE_CHECKING:
+    import os
+
     from glacier.settings import Effective
 
 __all__ = ["PipelineState", "ResourceState", "State", "TaskState", "read_state", "shown", "write_state"]

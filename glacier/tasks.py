@@ -46,6 +46,13 @@ class Task:
         update_wrapper(self, fn)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Become a step of the pipeline being recorded, or run at once.
+
+        Raises:
+            UnboundTaskError: the task belongs to no environment.
+            MissingDependencyError: a parameter is neither given nor known to the environment.
+            PipelineError: the pipeline being recorded belongs to another environment.
+        """
         env = self._bound_env()
         bound = self.signature.fill(f"task {self.name!r}", env, args, kwargs)
         recorder = context.recorder.get()
@@ -141,6 +148,11 @@ class Pipeline:
         update_wrapper(self, fn)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Become a group of the pipeline being recorded, or run at once.
+
+        Raises:
+            PipelineError: the pipeline is nested in itself, or the one being recorded is of another environment.
+        """
         with nest(self) as recorder:
             if recorder is not None:
                 return self._call(args, kwargs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -14,7 +14,8 @@ _NAMES = ("GlacierEnv", "Bucket", "Serverless", "Inject", "task")
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """Put the public names into the notebook's namespace, where they are free."""
-    shell.push({name: value for name, value in _public().items() if name not in _namespace(shell)})
+    taken = set(cast("dict[str, Any]", shell.user_ns))
+    shell.push({name: value for name, value in _public().items() if name not in taken})
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
@@ -26,7 +27,3 @@ def _public() -> dict[str, Any]:
     import glacier
 
     return {name: getattr(glacier, name) for name in _NAMES}
-
-
-def _namespace(shell: InteractiveShell) -> dict[str, Any]:
-    return shell.user_ns

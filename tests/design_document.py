@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-__all__ = ["ABSENT", "POLARS_1", "Block", "Stage", "adapted", "document", "read_blocks"]
+__all__ = ["ABSENT", "POLARS_1", "Block", "Stage", "adapted", "document", "nested_pytest", "read_blocks"]
 
 ABSENT = "absent"
 POLARS_1 = pl.__version__.startswith("1.")
@@ -124,17 +124,20 @@ class Stage:
         return GlacierEnv(provider, "local", resources=made)
 
     def pytest(self) -> dict[str, int]:
-        """Run the block as a test file in a pytest of its own; return how many tests ended in each way."""
-        (self.folder / "test_block.py").write_text(adapted(self.block.text), encoding="utf-8")
+        """Run the block as a test file; return how many tests ended in each way."""
         (self.folder / "conftest.py").write_text(_PREAMBLE, encoding="utf-8")
-        options = ["-q", "-p", "no:cacheprovider", "-W", "error", "-W", "ignore:`pl.count()`:DeprecationWarning"]
-        command = [sys.executable, "-m", "pytest", *options, "test_block.py"]
-        environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-        done = subprocess.run(
-            command, cwd=self.folder, env=environ, capture_output=True, text=True, timeout=120, check=False
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return {what: int(count) for count, what in re.findall(r"(\d+) (\w+)", done.stdout.splitlines()[-1])}
+        return nested_pytest(adapted(self.block.text), self.folder)
+
+
+def nested_pytest(text: str, folder: Path) -> dict[str, int]:
+    """Run a text as a test file in a pytest of its own, none of which may fail; count the tests by how they ended."""
+    (folder / "test_block.py").write_text(text, encoding="utf-8")
+    options = ["-q", "-p", "no:cacheprovider", "-W", "error", "-W", "ignore:`pl.count()`:DeprecationWarning"]
+    command = [sys.executable, "-m", "pytest", *options, "test_block.py"]
+    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return {what: int(count) for count, what in re.findall(r"(\d+) (\w+)", done.stdout.splitlines()[-1])}
 
 
 _PREAMBLE = """\

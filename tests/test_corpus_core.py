@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import corpus
 import pytest
 
 from glacier import GlacierEnv, GlacierWarning, read_state
@@ -13,14 +14,13 @@ from glacier.config import AwsConfig, LocalConfig
 from glacier.errors import ConfigError, PipelineError
 from glacier.graph import Edge, Graph, Node
 from glacier.providers import AWSProvider, LocalProvider
-from tests import corpus
 
 CASES = {case["id"]: case for case in corpus.load("config", "names", "graph", "state")}
 
 # A proposed case that the project decides otherwise: the verdict and the reason.
 DECIDED_OTHERWISE = {
-    "names-collision-004": ("accept", "the newest wins, with a visible GlacierWarning: cells are run again all the time"),
-}  # fmt: skip
+    "names-collision-004": ("accept", "the newest wins with a visible GlacierWarning: cells are run again all the time")
+}
 
 
 def of_family(family: str) -> list[str]:
@@ -42,7 +42,9 @@ def test_from_env(key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     if rejected(key):
         with pytest.raises(ConfigError) as caught:
             GlacierEnv.from_env(variables)
-        assert any(name in str(caught.value) for name in (*variables, "AWS_REGION")) or "unknown provider" in str(caught.value)
+        assert any(name in str(caught.value) for name in (*variables, "AWS_REGION")) or "unknown provider" in str(
+            caught.value
+        )
     else:
         assert GlacierEnv.from_env(variables).provider.get_provider_type() == variables["GLACIER_PROVIDER"]
 

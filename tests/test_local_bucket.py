@@ -336,6 +336,36 @@ def test_a_functions_environment_lasts_for_its_call(functions: LocalProvider) ->
     assert "DEBUG" not in repr(fn)
 
 
+def test_environments_of_calls_side_by_side_leave_nothing_behind(
+    functions: LocalProvider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = """
+        import os, threading
+        first_is_in, first_may_end = threading.Event(), threading.Event()
+        def first(payload, context):
+            first_is_in.set()
+            return first_may_end.wait(9)
+        def second(payload, context):
+            first_may_end.set()
+            payload and threading.Event().wait(payload)
+            return os.environ["LEVEL"]
+    """
+    (tmp_path / f"{functions.module}_e.py").write_text(textwrap.dedent(source))
+    monkeypatch.setenv("LEVEL", "outside")
+    calls = {
+        name: functions.serverless(
+            name, f"{functions.module}_e.{name}", config=LambdaConfig(environment_vars={"LEVEL": name})
+        )
+        for name in ("first", "second")
+    }
+    pending = calls["first"].invoke_async()
+    while not calls["first"].exists() or not sys.modules[f"{functions.module}_e"].first_is_in.wait(0.01):
+        assert not pending.done()
+    assert calls["second"].invoke(0.2) == "second"
+    assert pending.result(timeout=9) is True
+    assert os.environ["LEVEL"] == "outside"
+
+
 def test_a_functions_own_error_is_raised_as_itself(functions: LocalProvider) -> None:
     fn = functions.serverless("f", f"{functions.module}.fail")
     with pytest.raises(KeyError, match="no such customer") as caught:

@@ -53,7 +53,9 @@ def branching(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     block = st.lists(inner, min_size=1, max_size=3)
     return st.one_of(
         st.builds(lambda c, b: "\n".join([f"if {c}:", *indented(b)]), conditions, block),
-        st.builds(lambda c, b, e: "\n".join([f"if {c}:", *indented(b), "else:", *indented(e)]), conditions, block, block),
+        st.builds(
+            lambda c, b, e: "\n".join([f"if {c}:", *indented(b), "else:", *indented(e)]), conditions, block, block
+        ),
         st.builds(lambda b: "\n".join(["for _ in range(2):", *indented(b)]), block),
     )
 
@@ -81,7 +83,14 @@ def plain_functions() -> dict[str, Any]:
 
 
 def compiled(program: list[str], functions: dict[str, Any]) -> Any:
-    lines = ["def helper(x):", "    return add(inc(x), 2)", "", "def body(a=1, b=2, c=3):", *indented(program), "    return [a, b, c]"]
+    lines = [
+        "def helper(x):",
+        "    return add(inc(x), 2)",
+        "",
+        "def body(a=1, b=2, c=3):",
+        *indented(program),
+        "    return [a, b, c]",
+    ]
     names = dict(functions)
     exec(compile("\n".join(lines), "<generated pipeline>", "exec"), names)
     return names["body"]
@@ -213,7 +222,10 @@ def test_a_result_can_be_handed_to_polars_in_the_body(env: GlacierEnv) -> None:
 
     assert union.run() == 2
     dag = union.run("analyze")["dag"]
-    assert sorted(edge.source.split("@")[0] for edge in dag.edges if edge.target.startswith("count")) == ["part", "part"]
+    assert sorted(edge.source.split("@")[0] for edge in dag.edges if edge.target.startswith("count")) == [
+        "part",
+        "part",
+    ]
 
 
 def test_a_body_that_catches_a_tasks_error_goes_on(env: GlacierEnv) -> None:
@@ -346,7 +358,14 @@ def test_items_and_methods_are_inline_steps_with_their_lineage(env: GlacierEnv) 
     analysis = filtering.run("analyze")
     dag = analysis["dag"]
     kinds = {node.name: node.kind for node in dag}
-    assert kinds == {"config": "task", "get": "inline", "getitem": "inline", "frame": "task", "filter": "inline", "save": "task"}
+    assert kinds == {
+        "config": "task",
+        "get": "inline",
+        "getitem": "inline",
+        "frame": "task",
+        "filter": "inline",
+        "save": "task",
+    }
     assert {dag[p].name for p in dag.parents[dag["filter"].key]} >= {"frame", "getitem"}
     assert dag["filter"].condition == "config().get('limit')"
     assert analysis["approximations"] == []
@@ -450,7 +469,12 @@ def test_resources_are_nodes_even_when_no_task_uses_them(env: GlacierEnv) -> Non
         by_registry()
 
     analysis = moving.run("analyze")
-    assert sorted(analysis["resources"]) == ["archive/old.parquet", "new/b.parquet", "raw/a.parquet", "shared/s.parquet"]
+    assert sorted(analysis["resources"]) == [
+        "archive/old.parquet",
+        "new/b.parquet",
+        "raw/a.parquet",
+        "shared/s.parquet",
+    ]
     assert analysis["reads"] == {"move": ["raw/a.parquet"], "by_registry": ["shared/s.parquet"]}
     assert analysis["writes"] == {"move": ["new/b.parquet"]}
     assert not (env.provider.config.base_path / "raw").exists()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
 import polars as pl
 import pytest
+from design_document import nested_pytest, read_blocks
 
 from glacier import Bucket, Defaults, GlacierEnv, Inject, Pipeline, Serverless, TaskConfig, read_state, task
 from glacier.config import AwsConfig, LambdaConfig, LocalConfig, S3Config, ValidationError
@@ -334,3 +336,9 @@ def test_the_state_of_an_environment_is_exported(tmp_path: Path) -> None:
     state = read_state(env.export_state(tmp_path / "state" / "test.json"))
     assert [resource.format for resource in state.resources] == ["csv", "parquet"]
     assert {each.name: each.config["retries"] for each in state.tasks} == {"delivered": 0, "priced": 0, "by_bread": 1}
+
+
+def test_the_testing_guide_is_a_test_file_that_passes(tmp_path: Path) -> None:
+    guide = Path(__file__).parents[1] / "docs" / "testing.md"
+    text = "\n\n".join(block.text for block in read_blocks(guide.read_text("utf-8")))
+    assert nested_pytest(text, tmp_path) == {"passed": len(re.findall(r"^def test_", text, re.MULTILINE))}

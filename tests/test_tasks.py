@@ -146,7 +146,7 @@ def test_the_only_resource_of_the_annotated_type_is_injected_and_two_are_never_g
 
 def test_an_unresolvable_annotation_is_no_obstacle(env: GlacierEnv) -> None:
     @env.task()
-    def odd(x: "Nowhere" = 3) -> "AlsoNowhere":  # noqa: F821
+    def odd(x: Nowhere = 3) -> AlsoNowhere:  # noqa: F821
         return x
 
     assert odd() == 3

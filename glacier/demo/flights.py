@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from glacier.environment import GlacierEnv
 from glacier.errors import MissingExtraError
-from glacier.resources import Bucket
 
 if TYPE_CHECKING:
+    from glacier.environment import GlacierEnv
+    from glacier.resources import Bucket
     from glacier.tasks import Pipeline
 
 __all__ = ["TABLES", "build", "load_tables"]
@@ -92,7 +92,7 @@ def build(env: GlacierEnv) -> Pipeline:
     @env.task()
     def delay_by_weather(joined: pl.DataFrame) -> pl.DataFrame:
         """Mean departure delay in minutes by how far one could see (miles) and whether it rained."""
-        sight = pl.col("visib").cut([1, 3, 9], labels=["under 1", "1 to 3", "3 to 9", "over 9"]).cast(pl.String)
+        sight = pl.when(pl.col("visib") < 3).then(pl.lit("under 3")).otherwise(pl.lit("3 and more"))
         return (
             joined.filter(pl.col("visib").is_not_null())
             .group_by(visibility=sight, rain=pl.col("precip") > 0)

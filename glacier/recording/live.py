@@ -59,6 +59,7 @@ class Deferred(wrapt.LazyObjectProxy[Any]):
         return values if count is None else self._self_recorder.items(self, values)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the real value."""
         return self.__wrapped__(*args, **kwargs)
 
     def __reduce_ex__(self, protocol: Any) -> Any:

@@ -70,6 +70,7 @@ class Symbol:
         self._tracer.operation("setitem", f"{self._text}[{_brief(item)}] = ...", operands(self, (item, value)), None)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Symbol:
+        """Record the call of an unknown value."""
         return self._tracer.operation("call", f"{self._text}(...)", operands(self, args, kwargs), None)
 
     def __bool__(self) -> bool:

@@ -88,14 +88,14 @@ def text(picture: Picture) -> str:
 
 
 def _names(picture: Picture) -> Mapping[str, str]:
-    """Return a name for each key; boxes with one label are told apart as "load", "load #2"."""
+    """Return a name for each key; steps with one label are told apart as "load", "load #2", resources are the same."""
     seen: Counter[str] = Counter()
     names: dict[str, str] = {}
     for box in picture.boxes:
-        label = caption(box.label)
+        label = f"[{caption(box.label)}]" if box.kind == "resource" else caption(box.label)
         seen[label] += 1
-        twin = f"{label} #{seen[label]}" if seen[label] > 1 else label
-        names[box.key] = f"[{twin}]" if box.kind == "resource" else twin
+        twin = seen[label] > 1 and box.kind != "resource"
+        names[box.key] = f"{label} #{seen[label]}" if twin else label
     return names
 
 

@@ -98,8 +98,13 @@ def _count(frame: pl.LazyFrame) -> int:
 
 
 def _chosen(
-    frame: pl.LazyFrame, schema: pl.Schema, bucket: Bucket, columns: Sequence[str] | None, where: pl.Expr | str | None
+    frame: pl.LazyFrame,
+    schema: pl.Schema,
+    bucket: Bucket,
+    columns: Sequence[str] | None,
+    where: pl.Expr | str | None,
 ) -> pl.LazyFrame:
+    columns = [columns] if isinstance(columns, str) else columns
     for name in columns or ():
         if name not in schema:
             raise ConfigError(f"{bucket.uri} has no column {name!r}", hint=did_you_mean(name, schema))

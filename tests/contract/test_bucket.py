@@ -387,6 +387,7 @@ def test_a_preview_shows_the_first_rows(rig: Rig, format: str) -> None:
     assert shown.size == len(rig.get(f"t.{format}"))
     assert "Oslo" in str(shown)
     assert source.preview(20).total == 3
+    assert source.preview(1, columns="id").rows.to_dicts() == [{"id": 1}]
     assert source.preview(0).rows.height == 0
     assert source.preview(where="amount > 1").rows["id"].to_list() == [1]
     assert source.preview(where=pl.col("id") == 3).rows["city"].to_list() == ["Graz"]

@@ -32,15 +32,19 @@ FUNCTION = NameRule(
 )
 _KEPT = 1000
 """Log lines that are kept for each function."""
-_surroundings = threading.RLock()
+_importing = threading.RLock()
+_setting = threading.Lock()
+_running: list[Mapping[str, str]] = []
+"""The variables of the calls that run now; `_before` has what they were outside of all calls."""
+_before: dict[str, str | None] = {}
 
 
 class LocalFunctions:
     """Calls `function(payload, None)` of the handler's module, with payload and result passed through JSON.
 
     The module is searched where Python does, in the working directory and in the base folder; a handler without a
-    module is in `main`. The environment variables of a function's config are set while it runs, which makes such
-    functions wait for each other. Memory and timeout of the config are a cloud's business and not enforced.
+    module is in `main`. The environment variables of a function's config are set in this process while it runs.
+    Memory and timeout of the config are a cloud's business and not enforced.
     """
 
     def __init__(self, base: Path) -> None:
@@ -152,7 +156,7 @@ def _through_json(value: Any, what: str) -> Any:
 @contextmanager
 def _importable(folder: str) -> Generator[None]:
     """Let modules of a folder be found, after all others."""
-    with _surroundings:
+    with _importing:
         if folder in sys.path:
             yield
             return
@@ -165,15 +169,26 @@ def _importable(folder: str) -> Generator[None]:
 
 @contextmanager
 def _variables(variables: Mapping[str, str]) -> Generator[None]:
-    """Set environment variables for the length of a call; only one such call runs at a time."""
-    if not variables:
-        yield
-        return
-    with _surroundings:
-        before = {name: os.environ.get(name) for name in variables}
+    """Set environment variables for the length of a call; of calls side by side the latest one's values hold."""
+    with _setting:
+        for name in variables:
+            if not any(name in running for running in _running):
+                _before[name] = os.environ.get(name)
+        _running.append(variables)
         os.environ.update(variables)
-        try:
-            yield
-        finally:
-            for name, value in before.items():
-                os.environ.pop(name) if value is None else os.environ.update({name: value})
+    try:
+        yield
+    finally:
+        with _setting:
+            _running.remove(variables)
+            for name in variables:
+                _reset(name)
+
+
+def _reset(name: str) -> None:
+    held = [running[name] for running in _running if name in running]
+    value = held[-1] if held else _before.pop(name)
+    if value is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = value
