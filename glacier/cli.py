@@ -108,9 +108,9 @@ def demo(
 def _print_run(record: Any) -> None:
     from rich.console import Console
 
-    from glacier.console import run_table
+    from glacier.console import print_run
 
-    Console(stderr=True).print(run_table(record))
+    print_run(Console(stderr=True), record)
 
 
 def _complain(error: Exception) -> None:

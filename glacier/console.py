@@ -7,15 +7,22 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from glacier.execution import Run
 
-__all__ = ["run_table"]
+__all__ = ["print_run"]
 
 
-def run_table(run: Run) -> Table:
-    """Return the tasks of a run as a table for a terminal."""
-    title = f"run {run.id} of {run.pipeline} in {run.environment}: {run.state}, {run.seconds or 0:.2f} s"
-    table = Table("task", "state", title=title, title_justify="left", box=None, pad_edge=False)
+def print_run(console: Console, run: Run) -> None:
+    """Print a run: one line for the whole, one for each task."""
+    head = f"Run {run.id} of {run.pipeline} in {run.environment}: {run.state} in {run.seconds or 0:.2f} s"
+    console.print(head, style="bold", highlight=False)
+    console.print(_tasks(run))
+
+
+def _tasks(run: Run) -> Table:
+    table = Table("task", "state", box=None, pad_edge=False)
     for heading in ("rows", "seconds", "attempts"):
         table.add_column(heading, justify="right")
     for step in run.tasks:

@@ -273,6 +273,12 @@ class Graph:
 
 
 _WRITTEN = " (written)"
+_SIGNS = {
+    "getitem": "[ ]", "setitem": "[ ] =", "item": "a, b =", "in": "in", "call": "( )", "neg": "-", "pos": "+",
+    "invert": "~", "lt": "<", "le": "<=", "eq": "==", "ne": "!=", "gt": ">", "ge": ">=", "add": "+", "sub": "-",
+    "mul": "*", "truediv": "/", "floordiv": "//", "mod": "%", "pow": "**", "matmul": "@", "and": "&", "or": "|",
+    "xor": "^",
+}  # fmt: skip
 
 
 def _box(node: Node, states: Mapping[str, str], notes: Mapping[str, str]) -> Box:
@@ -281,7 +287,7 @@ def _box(node: Node, states: Mapping[str, str], notes: Mapping[str, str]) -> Box
     kind: Literal["task", "inline"] = "inline" if node.kind == "inline" else "task"
     return Box(
         key=node.key,
-        label=f".{node.name}()" if kind == "inline" else node.name,
+        label=_SIGNS.get(node.name, f".{node.name}()") if kind == "inline" else node.name,
         kind=kind,
         sub=notes.get(node.key, ""),
         tooltip="\n".join(part for part in (node.doc, str(node.site or "")) if part),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 from rich.console import Console
 
-from glacier.console import run_table
+from glacier.console import print_run
 from glacier.demo.flights import build, load_tables
 from glacier.templates import DevelopmentLocalEnvironment
 
@@ -28,7 +28,7 @@ def show(folder: Path) -> None:
     result = pipeline.run()
     record = pipeline.last_run
     assert record is not None
-    console.print(run_table(record))
+    print_run(console, record)
     console.print("[bold]The most punctual carriers of 2013[/bold]")
     with pl.Config(tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True):
         console.print(str(result), markup=False, highlight=False)

@@ -19,7 +19,7 @@ from glacier.recording.symbol import Symbol
 
 if TYPE_CHECKING:
     import inspect
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from glacier.recording.steps import RecordedPipeline, RecordedTask, Step
 
@@ -257,9 +257,10 @@ class _Merger:
             for step in found:
                 for edge in dict.fromkeys(step.edges()):
                     having.setdefault(edge, []).append(step)
+            implied = set(self._governing(found))
             for edge, those in having.items():
                 always = len(those) == len(found)
-                yield edge if always else replace(edge, condition=_common(step.decisions for step in those))
+                yield edge if always else replace(edge, condition=_common(those, implied) or "on some ways")
 
     def _control(self, steps: Mapping[str, list[Step]]) -> Iterator[Edge]:
         """Yield an edge from what was asked to each step that its answer lets run, where the way there begins."""
@@ -287,7 +288,7 @@ class _Merger:
         return any(key in path.steps and other in path.taken for path in self.paths)
 
 
-def _common(decisions: Iterable[tuple[Decision, ...]]) -> str:
-    every = list(decisions)
-    shared = set(every[0]).intersection(*every[1:])
-    return " and ".join(str(decision) for decision in every[0] if decision in shared)
+def _common(steps: Sequence[Step], implied: set[Decision]) -> str:
+    """Say what was decided on every way to these steps, but for what goes without saying."""
+    shared = set(steps[0].decisions).intersection(*(step.decisions for step in steps[1:])) - implied
+    return " and ".join(str(decision) for decision in steps[0].decisions if decision in shared)

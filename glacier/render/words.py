@@ -82,7 +82,7 @@ def text(picture: Picture) -> str:
     for link in picture.links:
         needs[link.target].append(link)
     lines = [_line(picture.boxes[picture.index[key]], needs[key], names) for key in picture.order]
-    head = f"{caption(picture.name)} ({len(picture.boxes)} boxes)"
+    head = caption(picture.name)
     corners = ["├─"] * (len(lines) - 1) + ["└─"]
     return "\n".join([head, *(f"{corner} {line}" for corner, line in zip(corners, lines, strict=False))])
 
