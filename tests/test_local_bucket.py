@@ -256,6 +256,15 @@ def test_a_killed_writer_leaves_the_old_object(tmp_path: Path) -> None:
     assert [file.name for file in (tmp_path / "b").iterdir()] == ["x.csv"]
 
 
+def test_an_unfinished_write_that_ends_meanwhile_is_no_error(tmp_path: Path) -> None:
+    bucket = provider(tmp_path).bucket("b", "x.csv")
+    bucket.write(ONE)
+    gone = tmp_path / "b" / "x.csv#5"  # a link to nothing: listed, and then not found, like a file that was renamed
+    gone.symlink_to("nothing")
+    bucket.write(TWO)
+    assert bucket.read().equals(TWO)
+
+
 def test_an_unfinished_write_does_not_disturb_a_folder(tmp_path: Path) -> None:
     local = provider(tmp_path)
     local.bucket("b", "raw/x.parquet").write(ONE)

@@ -575,3 +575,19 @@ def test_a_bound_pipeline_takes_its_tasks_and_resources_along(tmp_path: Path) ->
     assert numbers.env is dev
     assert dev.tasks == ["read", "read_registry"]
     assert prod.pipelines == ["numbers"]
+
+
+def test_a_run_draws_itself(env: GlacierEnv) -> None:
+    @env.task()
+    def make() -> pl.DataFrame:
+        return pl.DataFrame({"x": [1, 2]})
+
+    @env.pipeline()
+    def making() -> pl.DataFrame:
+        return make()
+
+    making.run()
+    drawn = making.last_run._repr_mimebundle_()
+    assert drawn["image/svg+xml"].startswith("<svg")
+    assert "2 rows" in drawn["image/svg+xml"]
+    assert drawn["text/plain"].startswith(f"run {making.last_run.id} of 'making' in 'test': done")

@@ -117,7 +117,7 @@ def test_arrows_between_the_same_boxes_become_one() -> None:
 def test_a_picture_without_boxes(monkeypatch: pytest.MonkeyPatch, wanted: str) -> None:
     monkeypatch.setenv("GLACIER_DOT", wanted)
     assert float(parsed(svg(Picture("empty"))).get("width", "0")) > 0
-    assert text(Picture("empty")) == "empty (0 boxes)"
+    assert text(Picture("empty")) == "empty"
     assert mermaid(Picture("empty")) == "flowchart LR\n"
 
 
@@ -430,7 +430,7 @@ def test_no_state_shows_by_colour_alone() -> None:
 
 def test_lines_of_text(flights: Picture) -> None:
     assert text(flights).splitlines() == [
-        "flights (8 boxes)",
+        "flights",
         "├─ [flights_raw]  (bucket)",
         "├─ ✓ load ← [flights_raw]  (done · 336,776 rows · 1.2 s)",
         "├─ ≡ quick_validation ← load  (cached)",

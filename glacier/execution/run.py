@@ -99,6 +99,11 @@ class Run:
         if found.state == "recorded":
             found.state = "cancelled"
 
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        """Draw the executed graph with states, rows and times, once the run is over."""
+        picture = {} if self.graph is None else self.graph.mimebundle(self.states(), self.notes())
+        return {**picture, "text/plain": str(self)}
+
     def _of(self, step: Step) -> StepRun:
         kind = "inline" if step.task is None else "task"
         return self.steps.setdefault(step.key, StepRun(step.key, step.name, kind))

@@ -190,7 +190,7 @@ def _local_only(kind: str, what: str) -> NoReturn:
     """Say that the data plane of a cloud is not part of this version."""
     raise InfrastructureError(
         f"cannot {what} on {kind}: this version of Glacier reads, writes and calls on this machine only",
-        hint="run the pipeline in an environment of a LocalProvider; modes analyze and generate work on every cloud",
+        hint='run it in an environment of a LocalProvider; mode="analyze" works on every cloud',
     )
 
 

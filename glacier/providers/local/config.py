@@ -1,7 +1,7 @@
 """This machine: a folder that holds the buckets. There are no bucket or function settings: nothing is rented here."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -31,3 +31,13 @@ class LocalConfig(Settings):
     base_path: Annotated[Path, Field(strict=False), BeforeValidator(_path)] = Path("data")
     create_dirs: bool = True
     layout: Literal["auto", "bucket", "flat"] = "auto"
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            base_path: str | Path = ...,
+            create_dirs: bool = ...,
+            layout: Literal["auto", "bucket", "flat"] = ...,
+        ) -> None: ...

@@ -213,5 +213,13 @@ def _check_file_name(bucket_name: str, path: str) -> None:
 def _sweep(file: Path) -> None:
     """Remove the unfinished writes of a file that nobody has gone on with for an hour."""
     for left in file.parent.glob(f"{glob.escape(file.name)}#*"):
-        if re.search(r"#\d+$", left.name) and time.time() - left.stat().st_mtime > _ABANDONED:
+        if re.search(r"#\d+$", left.name) and _idle(left) > _ABANDONED:
             left.unlink(missing_ok=True)
+
+
+def _idle(file: Path) -> float:
+    """Return the seconds since a file was changed; none when its writer has just finished and it is gone."""
+    try:
+        return time.time() - file.stat().st_mtime
+    except FileNotFoundError:
+        return 0
