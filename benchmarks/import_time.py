@@ -14,7 +14,7 @@ import subprocess
 import sys
 from typing import NamedTuple
 
-STATEMENTS = ("import pydantic", "import glacier", "from glacier import GlacierEnv")
+STATEMENTS = ("import pydantic", "import glacier", "from pydantic import BaseModel", "from glacier import GlacierEnv")
 BASELINE = STATEMENTS[0]
 FORBIDDEN = ("boto3", "google.cloud", "azure", "IPython", "polars", "obstore", "graphviz")
 

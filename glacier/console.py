@@ -9,7 +9,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from glacier.execution import Run
+    from glacier.execution.run import Run
 
 __all__ = ["print_run"]
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from glacier import context
 from glacier.errors import ConfigError, InfrastructureError, did_you_mean
-from glacier.execution import Run, execute
 from glacier.recording import trace
 
 if TYPE_CHECKING:
@@ -81,6 +80,8 @@ def run(mode: str, pipeline: Pipeline, env: Any, body: Callable[[], Any], params
 
 def local(pipeline: Pipeline, env: Any, body: Callable[[], Any], _params: Mapping[str, Any]) -> Any:
     """Execute the pipeline on this machine and return the real value of its body."""
+    from glacier.execution.run import Run, execute
+
     record = Run(pipeline.name, env.name)
     pipeline.last_run = record
     return execute(record, pipeline, env, body, env.max_workers)

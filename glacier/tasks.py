@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from glacier import context, registry
 from glacier.errors import ConfigError, UnboundTaskError
-from glacier.execution import Run, attempt
-from glacier.execution.attempts import Job
+from glacier.execution.attempts import Job, attempt
 from glacier.injection import Inject, Signature
 from glacier.names import PIPELINE, TASK
 from glacier.recording import Recorder, nest
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from glacier.environment import GlacierEnv
+    from glacier.execution.run import Run
     from glacier.graph import Graph
 
 __all__ = ["Inject", "Pipeline", "Task", "task", "task_config"]

@@ -25,7 +25,8 @@ from typing import TYPE_CHECKING, Any
 
 from glacier.errors import PipelineError
 from glacier.execution.attempts import Job, attempt
-from glacier.recording import Deferred, Step, nested, replaced
+from glacier.recording import Step, nested, replaced
+from glacier.recording.live import Deferred
 
 if TYPE_CHECKING:
     from collections.abc import Callable

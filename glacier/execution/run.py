@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from glacier import context
 from glacier.execution.engine import Engine
-from glacier.recording import Deferred, LiveRecorder, RecordedPipeline, Step, replaced
+from glacier.recording import RecordedPipeline, Step, replaced
+from glacier.recording.live import LiveRecorder, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -163,13 +164,9 @@ def _record_and_finish(engine: Engine, pipeline: RecordedPipeline, env: Any, bod
         with context.using(context.recorder, recorder):
             result = body()
         engine.finish([step for step in recorder.steps.values() if step.task is not None])
-        return replaced(result, _real)
+        return replaced(result, plain)
     finally:
         engine.run.graph = recorder.graph()
-
-
-def _real(value: Any) -> Any:
-    return value.__wrapped__ if issubclass(type(value), Deferred) else value
 
 
 def _noted(error: BaseException, run: Run) -> BaseException:
