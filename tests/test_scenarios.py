@@ -14,7 +14,7 @@ from design_document import nested_pytest, read_blocks
 from glacier import Bucket, Defaults, GlacierEnv, Inject, Pipeline, Serverless, TaskConfig, read_state, task
 from glacier.config import AwsConfig, LambdaConfig, LocalConfig, S3Config, ValidationError
 from glacier.errors import InfrastructureError, MissingDependencyError
-from glacier.execution import Run
+from glacier.execution.run import Run
 from glacier.providers import AWSProvider, LocalProvider
 from glacier.templates import DevelopmentLocalEnvironment, ProductionAWSEnvironment
 
