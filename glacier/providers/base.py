@@ -16,15 +16,12 @@ from glacier.settings import FunctionMeaning, Level, Settings, StorageMeaning, d
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from concurrent.futures import Future
-    from datetime import timedelta
-
-    from obstore.store import ObjectStore
 
     from glacier.environment import GlacierEnv
     from glacier.names import NameRule
     from glacier.resources import Functions, Storage
 
-__all__ = ["Provider", "RemoteFunctions", "RemoteStorage"]
+__all__ = ["Provider", "RemoteFunctions"]
 
 Kind = Literal["bucket", "serverless"]
 
@@ -187,57 +184,11 @@ def _lines(error: ValidationError, table: Mapping[str, tuple[str, ...]]) -> str:
 
 
 def _local_only(kind: str, what: str) -> NoReturn:
-    """Say that the data plane of a cloud is not part of this version."""
+    """Say that calling the functions of a cloud is not part of this version."""
     raise InfrastructureError(
-        f"cannot {what} on {kind}: this version of Glacier reads, writes and calls on this machine only",
+        f"cannot {what} on {kind}: this version of Glacier calls functions on this machine only",
         hint='run it in an environment of a LocalProvider; mode="analyze" works on every cloud',
     )
-
-
-class RemoteStorage:
-    """The addresses of a cloud's storage. Its data are out of reach in this version: using them says so."""
-
-    kind: ClassVar[str]
-    scheme: ClassVar[str]
-    bucket_rule: ClassVar[NameRule]
-    key_rule: ClassVar[NameRule]
-
-    def key(self, bucket_name: str, path: str) -> str:
-        """Return the path, which is the key, after checking bucket name and path."""
-        self.bucket_rule.check(bucket_name, where=f"{self.kind} bucket")
-        return self.key_rule.check(path, where=f"{self.kind} bucket {bucket_name!r}")
-
-    def uri(self, bucket_name: str, path: str) -> str:
-        """Return `SCHEME://BUCKET/KEY`."""
-        return f"{self.scheme}://{bucket_name}/{self.key(bucket_name, path)}"
-
-    def prepare(self, bucket_name: str, path: str) -> None:
-        """Check the path: there are no folders to make."""
-        self.key(bucket_name, path)
-
-    def store(self, bucket_name: str) -> ObjectStore:
-        """Raise InfrastructureError."""
-        _local_only(self.kind, f"reach bucket {bucket_name!r}")
-
-    def scan_target(self, bucket_name: str, path: str) -> tuple[str, dict[str, Any]]:
-        """Raise InfrastructureError."""
-        _local_only(self.kind, f"read {self.uri(bucket_name, path)}")
-
-    def prefix(self, bucket_name: str, path: str) -> str:
-        """Raise InfrastructureError."""
-        _local_only(self.kind, f"list {self.uri(bucket_name, path)}")
-
-    def is_folder(self, bucket_name: str, path: str) -> bool:
-        """Raise InfrastructureError."""
-        _local_only(self.kind, f"look at {self.uri(bucket_name, path)}")
-
-    def claim(self, bucket_name: str, path: str) -> None:
-        """Raise InfrastructureError."""
-        _local_only(self.kind, f"write {self.uri(bucket_name, path)}")
-
-    def url(self, bucket_name: str, path: str, expires: timedelta) -> str:
-        """Raise InfrastructureError."""
-        _local_only(self.kind, f"sign {self.uri(bucket_name, path)}")
 
 
 class RemoteFunctions:

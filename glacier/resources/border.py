@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
@@ -20,7 +21,9 @@ from glacier.resources.formats import FORMATS, looks_like
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-__all__ = ["Place", "crossing", "not_readable"]
+    from glacier.resources.protocols import Storage
+
+__all__ = ["Place", "crossing", "not_readable", "redacted"]
 
 
 class Place(Protocol):
@@ -39,6 +42,16 @@ class Place(Protocol):
     @property
     def on(self) -> str:
         """The kind of provider."""
+        ...
+
+    @property
+    def bucket_name(self) -> str:
+        """The bucket."""
+        ...
+
+    @property
+    def storage(self) -> Storage:
+        """The storage that it is in."""
         ...
 
 
@@ -63,28 +76,107 @@ def crossing(place: Place, doing: str, head: Callable[[], bytes] = bytes) -> Gen
 
 
 def _translated(error: Exception, place: Place, doing: str, head: Callable[[], bytes]) -> GlacierError | None:
-    from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedError, UnauthenticatedError
+    from obstore.exceptions import BaseError
     from polars.exceptions import PolarsError
 
     if isinstance(error, FileNotFoundError) or "expanded paths were empty" in str(error):
         return _not_found(place, doing)
-    if isinstance(error, AlreadyExistsError):
-        return ObjectExistsError(
-            f"{place.uri} exists already on {place.on}", hint="leave out if_absent=True to replace it"
-        )
-    if isinstance(error, PermissionError | PermissionDeniedError | UnauthenticatedError):
-        return AccessError(
-            f"not allowed to {doing} {place.uri} on {place.on}: {_line(error)}", hint=_access_hint(place)
-        )
+    known = _by_words(error, place, doing) or _by_kind(error, place, doing)
     # Of an empty ipc file Polars says no more than EINVAL.
-    if isinstance(error, PolarsError) or "Invalid argument (os error 22)" in str(error):
+    if known is None and (isinstance(error, PolarsError) or "Invalid argument (os error 22)" in str(error)):
         return not_readable(place, _line(error), head())
-    if isinstance(error, OSError | BaseError):
+    if known is None and isinstance(error, OSError | BaseError):
         return _failed(error, place, doing)
+    return known
+
+
+def _by_kind(error: Exception, place: Place, doing: str) -> GlacierError | None:
+    from obstore.exceptions import AlreadyExistsError, PermissionDeniedError, UnauthenticatedError
+
+    if isinstance(error, AlreadyExistsError):
+        message = f"{place.uri} exists already on {place.on}"
+        return ObjectExistsError(message, hint="leave out if_absent=True to replace it")
+    if isinstance(error, PermissionError | PermissionDeniedError | UnauthenticatedError):
+        message = f"not allowed to {doing} {place.uri} on {place.on}: {_line(error)}"
+        return AccessError(message, hint=_access_hint(place))
     return None
 
 
+_WORDS: tuple[tuple[str, type[GlacierError], str, str], ...] = (
+    (
+        r"NoSuchBucket|ContainerNotFound|bucket does not exist",
+        ObjectNotFoundError,
+        "there is no such bucket",
+        "make it, or check its name and the provider's account and region",
+    ),
+    (
+        r"ExpiredToken|TokenRefreshRequired|RequestExpired",
+        AccessError,
+        "the credentials have expired",
+        "log in again, then run again",
+    ),
+    (
+        r"RequestTimeTooSkewed",
+        AccessError,
+        "this machine's clock differs too much from the store's",
+        "set the clock",
+    ),
+    (
+        r"PermanentRedirect|AuthorizationHeaderMalformed|IllegalLocationConstraint",
+        ConfigError,
+        "the bucket is in another region",
+        "set the provider's region to the bucket's",
+    ),
+    (
+        r"InvalidAccessKeyId|SignatureDoesNotMatch|Authentication|Authorization|AccessDenied|\b40[13] ",
+        AccessError,
+        "the credentials do not suffice",
+        "check the credentials and what they may do in this bucket",
+    ),
+    (
+        r"SlowDown|TooManyRequests|ServerBusy|\b429 |\b503 ",
+        InfrastructureError,
+        "the store is too busy",
+        "wait a little and try again",
+    ),
+    (
+        r"(?i)connection|connect error|dns error|error sending request|timed out|decoding response|incomplete",
+        InfrastructureError,
+        "the store cannot be reached, or breaks off",
+        "check the network and the provider's endpoint_url, then try again",
+    ),
+)
+"""What stores and their clients say of a failure, the error that it becomes, what that says, and the next step.
+
+https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html,
+https://cloud.google.com/storage/docs/xml-api/reference-status,
+https://learn.microsoft.com/rest/api/storageservices/common-rest-api-error-codes
+"""
+
+
+def _by_words(error: Exception, place: Place, doing: str) -> GlacierError | None:
+    if place.on == "local" or not _of_store(error):
+        return None
+    text = f"{error} {error.__cause__ or ''} {error.__context__ or ''}"
+    for words, kind, what, hint in _WORDS:
+        if re.search(words, text):
+            return kind(f"cannot {doing} {place.uri} on {place.on}: {what}", hint=hint)
+    return None
+
+
+def _of_store(error: Exception) -> bool:
+    """Whether a store or the way to it failed: Polars' errors about data may use the same words."""
+    from obstore.exceptions import AlreadyExistsError, BaseError
+
+    if isinstance(error, BaseError | OSError):
+        return not isinstance(error, AlreadyExistsError)
+    return re.search(r"Generic \w+ error|status code|error sending request|object.?store", str(error)) is not None
+
+
 def _not_found(place: Place, doing: str) -> ObjectNotFoundError:
+    if not place.storage.is_there(place.bucket_name):
+        message = f"cannot {doing} {place.uri} on {place.on}: there is no bucket {place.bucket_name!r} to be seen"
+        return ObjectNotFoundError(message, hint="check its name, the provider's account and region, and permissions")
     return ObjectNotFoundError(
         f"cannot {doing} {place.uri} on {place.on}: there is no such object",
         hint="bucket.list() shows what is there; of a folder, files with the format's suffix are read",
@@ -128,4 +220,14 @@ def _failed(error: Exception, place: Place, doing: str) -> GlacierError:
 def _line(error: Exception) -> str:
     """Return the first line of a message: obstore and Polars append whole paragraphs of their insides."""
     lines = str(error).strip().splitlines()
-    return lines[0][:300] if lines else type(error).__name__
+    return redacted(lines[0])[:300] if lines else type(error).__name__
+
+
+def redacted(text: str) -> str:
+    """Return a message without signatures, keys and passwords that addresses in it may carry."""
+    return re.sub(
+        r"(?i)((?:sig|signature|token|x-amz-[a-z-]+|accountkey|secret[a-z_]*|password)=)[^&\s\"']+|(?<=//)[^/@\s]+@"
+        r"|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
+        lambda found: f"{found[1] or ''}***",
+        text,
+    )

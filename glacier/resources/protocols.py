@@ -76,6 +76,10 @@ class Storage(Protocol):
         """
         ...
 
+    def is_there(self, bucket_name: str) -> bool:
+        """Whether there is such a bucket to be seen; asked when something in it was not found."""
+        ...
+
     def is_folder(self, bucket_name: str, path: str) -> bool:
         """Whether `path` names a folder of objects rather than an object."""
         ...

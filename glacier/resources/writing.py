@@ -7,13 +7,12 @@ never gets the object itself: it writes into a `Draft`, which becomes the object
 from __future__ import annotations
 
 import io
+import queue
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import IO, TYPE_CHECKING, Any, cast
-
-from glacier.errors import GlacierError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -26,7 +25,10 @@ __all__ = ["create", "replace"]
 Guard = Callable[[], AbstractContextManager[None]]
 
 _PART = 16 << 20
-"""Bytes that are held back before the first part leaves: smaller objects are written in one request."""
+"""Bytes of a part, and what is held back before the first leaves: smaller objects are written in one request.
+
+S3 takes 10,000 parts (https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html): objects of up to 160 GB.
+"""
 
 
 def replace(store: ObjectStore, key: str, form: Format, frame: pl.LazyFrame, guard: Guard) -> None:
@@ -38,10 +40,7 @@ def replace(store: ObjectStore, key: str, form: Format, frame: pl.LazyFrame, gua
         GlacierError: what `guard` makes of the store's errors.
         Exception: the query's own error.
     """
-    import obstore
-
-    with guard():
-        draft = Draft(obstore.open_writer(store, key, buffer_size=_PART), guard)
+    draft = Draft(store, key, guard)
     try:
         form.sink(frame, cast("IO[bytes]", draft))
         draft.commit()
@@ -71,15 +70,24 @@ def create(store: ObjectStore, key: str, form: Format, frame: pl.LazyFrame, guar
 class Draft(io.RawIOBase):
     """A file that becomes an object on `commit`, and nothing at all on `abandon`.
 
-    `error` is what the store last refused a write with: Polars would tell of it only in words.
+    What is written is held back until it is more than one part; then a thread of its own sends part after part while
+    Polars goes on. On `abandon` the store is told to forget the parts that it already has.
+
+    `error` is what the store last refused: Polars would tell of it only in words.
     """
 
-    def __init__(self, writer: Any, guard: Guard) -> None:
+    def __init__(self, store: ObjectStore, key: str, guard: Guard) -> None:
         super().__init__()
-        self._writer = writer
+        self._store = store
+        self._key = key
         self._guard = guard
         self._lock = threading.Lock()
-        self.error: GlacierError | None = None
+        self._held = bytearray()
+        self._parts: queue.Queue[bytes | None] = queue.Queue(maxsize=2)
+        self._sender: threading.Thread | None = None
+        self._open = True
+        self._abandoned = False
+        self.error: Exception | None = None
 
     def writable(self) -> bool:
         """Say that this is a file to write to."""
@@ -90,26 +98,87 @@ class Draft(io.RawIOBase):
 
         Raises:
             ValueError: the draft was committed or abandoned before.
+            GlacierError: the store refused an earlier part.
         """
-        return self._with_writer(lambda writer: writer.write(data))
+        with self._lock:
+            if not self._open:
+                raise ValueError("this draft is closed")
+            self._held += data
+            if len(self._held) >= _PART:
+                self._send(bytes(self._held))
+                self._held.clear()
+        return len(data)
 
     def commit(self) -> None:
-        """Make the draft the object."""
-        self._with_writer(lambda writer: writer.close())
-        self._writer = None
+        """Make the draft the object.
+
+        Raises:
+            GlacierError: the store refused it.
+        """
+        import obstore
+
+        with self._lock:
+            self._open = False
+            if self._sender is None:
+                with self._guard():
+                    obstore.put(self._store, self._key, bytes(self._held), use_multipart=False)
+                return
+            self._send(bytes(self._held))
+        self._finish()
 
     def abandon(self) -> None:
-        """Forget what was written; whoever writes on meets an error. The store drops its parts with the writer."""
+        """Forget what was written; whoever writes on meets an error."""
         with self._lock:
-            self._writer = None
+            self._open = False
+            self._abandoned = True
+            self._held.clear()
+        if self._sender is not None:
+            self._hand_over(None)
+            self._sender.join()
 
-    def _with_writer(self, act: Callable[[Any], Any]) -> Any:
-        with self._lock:
-            if self._writer is None:
-                raise ValueError("this draft is closed")
+    def _send(self, part: bytes) -> None:
+        if self._sender is None:
+            self._sender = threading.Thread(target=self._upload, name="glacier-upload", daemon=True)
+            self._sender.start()
+        self._hand_over(part)
+
+    def _finish(self) -> None:
+        self._hand_over(None)
+        if self._sender is not None:
+            self._sender.join()
+        if self.error is not None:
+            raise self.error
+
+    def _hand_over(self, part: bytes | None) -> None:
+        """Give the sender a part, None for the end, unless it has ended by itself."""
+        while self._sender is not None and self._sender.is_alive():
             try:
-                with self._guard():
-                    return act(self._writer)
-            except GlacierError as error:
-                self.error = error
-                raise
+                self._parts.put(part, timeout=0.1)
+            except queue.Full:
+                continue
+            return
+        if self.error is not None and not self._abandoned:
+            raise self.error
+
+    def _upload(self) -> None:
+        import obstore
+
+        try:
+            with self._guard():
+                obstore.put(self._store, self._key, self._received(), use_multipart=True, chunk_size=_PART)
+        except _AbandonedError:
+            return
+        except Exception as error:
+            self.error = error
+
+    def _received(self) -> Iterator[bytes]:
+        """Yield the parts; raising here makes obstore tell the store to forget them."""
+        while (part := self._parts.get()) is not None:
+            if part:
+                yield part
+        if self._abandoned:
+            raise _AbandonedError
+
+
+class _AbandonedError(Exception):
+    """The query failed: nothing of this upload is wanted."""

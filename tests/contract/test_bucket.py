@@ -3,6 +3,7 @@
 import io
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -238,28 +239,22 @@ def test_a_query_may_read_what_it_replaces(rig: Rig, format: str) -> None:
     assert found["twice"].to_list() == [2 * n for n in range(300_000)]
 
 
-class FullStore:
-    """A writer whose store takes some bytes and then no more."""
-
-    def __init__(self, room: int, writer: object) -> None:
-        self.room, self.writer = room, writer
-
-    def write(self, data: bytes) -> int:
-        self.room -= len(data)
-        if self.room < 0:
+def _full_after(room: int, data: bytes | Iterator[bytes]) -> Iterator[bytes]:
+    """Yield the data until the store has no more room."""
+    for part in [data] if isinstance(data, bytes) else data:
+        room -= len(part)
+        if room < 0:
             raise OSError("Generic error: Unable to copy data to file: No space left on device (os error 28)")
-        return self.writer.write(data)
-
-    def close(self) -> None:
-        self.writer.close()
+        yield part
 
 
 @pytest.mark.parametrize("room", [0, 200_000])
 def test_a_full_disk_is_named_and_leaves_the_old_object(rig: Rig, monkeypatch: pytest.MonkeyPatch, room: int) -> None:
+    monkeypatch.setattr(writing, "_PART", 1 << 16)
     target = bucket(rig, "t.parquet")
     target.write(OLD)
-    open_writer = obstore.open_writer
-    monkeypatch.setattr(obstore, "open_writer", lambda *a, **k: FullStore(room, open_writer(*a, **k)))
+    put = obstore.put
+    monkeypatch.setattr(obstore, "put", lambda store, key, data, **how: put(store, key, _full_after(room, data), **how))
     with pytest.raises(InfrastructureError, match=r"t\.parquet.* the disk is full"):
         target.sink(pl.LazyFrame({"id": range(1_000_000)}))
     monkeypatch.undo()

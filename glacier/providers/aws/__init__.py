@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from glacier.providers.aws.config import AwsConfig, LambdaConfig, S3Config
 from glacier.providers.aws.serverless import LambdaFunctions
@@ -29,10 +29,14 @@ class AWSProvider(Provider):
         "endpoint_url": ("AWS_ENDPOINT_URL",),
     }
 
+    def __init__(self, config: Any = None, *, strict: bool = False, **fields: Any) -> None:
+        super().__init__(config, strict=strict, **fields)
+        self._storage = S3Storage(self.config)
+
     @property
     def storage(self) -> S3Storage:
         """The object storage."""
-        return S3Storage()
+        return self._storage
 
     @property
     def functions(self) -> LambdaFunctions:

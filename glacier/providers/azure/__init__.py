@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from glacier.providers.azure.config import AzureBlobConfig, AzureConfig, AzureFunctionConfig
 from glacier.providers.azure.serverless import AzureFunctions
@@ -32,10 +32,14 @@ class AzureProvider(Provider):
         "storage_account": ("AZURE_STORAGE_ACCOUNT",),
     }
 
+    def __init__(self, config: Any = None, *, strict: bool = False, **fields: Any) -> None:
+        super().__init__(config, strict=strict, **fields)
+        self._storage = BlobStorage(self.config)
+
     @property
     def storage(self) -> BlobStorage:
         """The object storage."""
-        return BlobStorage()
+        return self._storage
 
     @property
     def functions(self) -> AzureFunctions:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from glacier.providers.base import Provider
 from glacier.providers.gcp.config import CloudFunctionConfig, GcpConfig, GCSConfig
@@ -28,10 +28,14 @@ class GCPProvider(Provider):
         "credentials_path": ("GOOGLE_APPLICATION_CREDENTIALS",),
     }
 
+    def __init__(self, config: Any = None, *, strict: bool = False, **fields: Any) -> None:
+        super().__init__(config, strict=strict, **fields)
+        self._storage = GCSStorage(self.config)
+
     @property
     def storage(self) -> GCSStorage:
         """The object storage."""
-        return GCSStorage()
+        return self._storage
 
     @property
     def functions(self) -> CloudFunctions:

@@ -99,6 +99,10 @@ class LocalStorage:
             return f"{self.base / self.prefix(bucket_name, path)}/", {}
         return str(self.base / key), {}
 
+    def is_there(self, bucket_name: str) -> bool:
+        """Say yes: a bucket is the folder that the first write makes."""
+        return True
+
     def is_folder(self, bucket_name: str, path: str) -> bool:
         """Whether there is a folder at that path."""
         return (self.base / self.key(bucket_name, path)).is_dir()

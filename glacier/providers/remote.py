@@ -1,0 +1,196 @@
+"""What the clouds' storages share: addresses, stores by bucket, and credentials fetched when they are needed."""
+
+from __future__ import annotations
+
+import weakref
+from abc import ABC, abstractmethod
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar
+from uuid import uuid4
+
+from glacier.errors import AccessError, MissingExtraError
+from glacier.resources.formats import is_pattern
+from glacier.resources.listing import literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from obstore.store import ObjectStore
+
+    from glacier.names import NameRule
+
+__all__ = ["CloudStorage", "Credentials", "package"]
+
+RETRIES = 3
+"""Times a request is sent again after a failure that may pass. Polars rebuilds its store once and so doubles it."""
+
+
+class CloudStorage(ABC):
+    """The storage of one cloud: an address is `SCHEME://BUCKET/KEY`, a folder is a common prefix of keys."""
+
+    kind: ClassVar[str]
+    scheme: ClassVar[str]
+    bucket_rule: ClassVar[NameRule]
+    key_rule: ClassVar[NameRule]
+
+    def __init__(self, credentials: Credentials) -> None:
+        self.credentials = credentials
+        self._stores: dict[str, ObjectStore] = {}
+
+    @abstractmethod
+    def open(self, bucket_name: str) -> ObjectStore:
+        """Return a new obstore store of a bucket."""
+
+    @abstractmethod
+    def options(self) -> dict[str, Any]:
+        """Return region, endpoint and retries as Polars' `storage_options`, without any secret."""
+
+    def store(self, bucket_name: str) -> ObjectStore:
+        """Return the store of a bucket; the first call fetches the credentials.
+
+        Raises:
+            AccessError: there are no credentials.
+            MissingExtraError: the cloud's package is not installed.
+        """
+        if bucket_name not in self._stores:
+            self.credentials.fetch()
+            self._stores[bucket_name] = self.open(bucket_name)
+        return self._stores[bucket_name]
+
+    def key(self, bucket_name: str, path: str) -> str:
+        """Return the path, which is the key, after checking bucket name and path."""
+        self.bucket_rule.check(bucket_name, where=f"{self.kind} bucket")
+        return self.key_rule.check(path, where=f"{self.kind} bucket {bucket_name!r}")
+
+    def uri(self, bucket_name: str, path: str) -> str:
+        """Return `SCHEME://BUCKET/KEY`."""
+        return f"{self.scheme}://{bucket_name}/{self.key(bucket_name, path)}"
+
+    def prefix(self, bucket_name: str, path: str) -> str:
+        """Return the folder of a pattern, or the folder that `path` is."""
+        key = self.key(bucket_name, path)
+        return literal(key) if is_pattern(path) else key
+
+    def scan_target(self, bucket_name: str, path: str) -> tuple[str, dict[str, Any]]:
+        """Return the address, of a folder with `/` at its end, and the arguments for Polars."""
+        self.credentials.fetch()
+        uri = self.uri(bucket_name, path)
+        how = {"storage_options": self.options(), "credential_provider": self.credentials}
+        if is_pattern(path):
+            return uri.replace("[", "[[]"), how
+        return f"{uri}/" if self.is_folder(bucket_name, path) else uri, how
+
+    def is_folder(self, bucket_name: str, path: str) -> bool:
+        """Whether there is no object at `path`, but some below it."""
+        import obstore
+
+        store, key = self.store(bucket_name), self.key(bucket_name, path)
+        try:
+            obstore.head(store, key)
+        except FileNotFoundError:
+            return any(len(chunk) > 0 for chunk in obstore.list(store, prefix=key, chunk_size=1))
+        return False
+
+    def is_there(self, bucket_name: str) -> bool:
+        """Whether there is such a bucket, and one may list it."""
+        import obstore
+
+        try:
+            next(iter(obstore.list(self.store(bucket_name), chunk_size=1)), None)
+        except Exception:
+            return False
+        return True
+
+    def prepare(self, bucket_name: str, path: str) -> None:
+        """Check the path: there are no folders to make."""
+        self.key(bucket_name, path)
+
+    def claim(self, bucket_name: str, path: str) -> None:
+        """Check the path: an unfinished write leaves nothing behind that a later one would meet."""
+        self.key(bucket_name, path)
+
+    def url(self, bucket_name: str, path: str, expires: timedelta) -> str:
+        """Return a signed URL by which anyone reads the object until it expires."""
+        import obstore
+
+        store: Any = self.store(bucket_name)
+        return obstore.sign(store, "GET", self.key(bucket_name, path), expires)
+
+
+class Credentials(ABC):
+    """The credentials of one provider, fetched when they are first needed and again before they expire.
+
+    Called without arguments it is a credential provider for Polars, `for_obstore` one for obstore. A pickle of it holds
+    no secret: in the same process it stands for the same object, in another one it refuses to serve.
+    """
+
+    kind: ClassVar[str]
+
+    def __init__(self) -> None:
+        self._token = uuid4().hex
+        _alive[self._token] = self
+
+    @abstractmethod
+    def fetch(self) -> tuple[dict[str, str], datetime | None]:
+        """Return the credentials by the names that obstore uses, and when they expire (aware), None for never.
+
+        Raises:
+            AccessError: there are none.
+            MissingExtraError: the cloud's package is not installed.
+        """
+
+    polars_names: ClassVar[Mapping[str, str]]
+    """obstore's name of each credential, and the name that Polars has for it."""
+
+    def __call__(self) -> tuple[dict[str, str | None], int | None]:
+        """Return the credentials as Polars wants them, with the time of expiry in seconds since 1970."""
+        found, expires = self.fetch()
+        named: dict[str, str | None] = {self.polars_names[name]: value for name, value in found.items()}
+        return named, None if expires is None else int(expires.timestamp())
+
+    def for_obstore(self) -> Any:
+        """Return the credentials as obstore wants them."""
+        found, expires = self.fetch()
+        return {**found, "expires_at": expires}
+
+    def missing(self, why: str, hint: str) -> AccessError:
+        """Make the error for credentials that are not to be had."""
+        return AccessError(f"no credentials for {self.kind}: {why}", hint=hint)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _recalled, (self._token, self.kind)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+
+def soon() -> datetime:
+    """Return the time until which credentials that their SDK refreshes by itself are good without asking it again."""
+    return datetime.now(UTC) + timedelta(minutes=5)
+
+
+def package(name: str, extra: str) -> Any:
+    """Import a cloud's package.
+
+    Raises:
+        MissingExtraError: it is not installed; the hint says what to install.
+    """
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        hint = f'pip install "glacier-workbench[{extra}]"'
+        raise MissingExtraError(f"{name} is needed for {extra} and is not installed", hint=hint) from error
+
+
+_alive: weakref.WeakValueDictionary[str, Credentials] = weakref.WeakValueDictionary()
+
+
+def _recalled(token: str, kind: str) -> Credentials:
+    found = _alive.get(token)
+    if found is None:
+        raise AccessError(
+            f"a pickled plan reads from {kind}, and pickles hold no credentials",
+            hint="scan the bucket again in this process",
+        )
+    return found
