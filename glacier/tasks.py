@@ -15,7 +15,7 @@ from glacier.settings import TaskConfig
 from glacier.usage import SourceUsage, source_usage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from glacier.environment import GlacierEnv
     from glacier.execution.run import Run
@@ -70,6 +70,10 @@ class Task:
             MissingDependencyError: a parameter is neither given nor known to the environment.
         """
         return self.as_pipeline().run(mode, **params)
+
+    def map(self, *values: Iterable[Any], **fixed: Any) -> list[Any]:
+        """Call the task once for each item, as the builtin `map` does, with `fixed` keywords for every call."""
+        return [self(*each, **fixed) for each in zip(*values, strict=True)]
 
     def as_pipeline(self) -> Pipeline:
         """Return a pipeline of the task's name whose only step is this task; it is not listed in the environment."""
