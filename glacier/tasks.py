@@ -10,7 +10,7 @@ from glacier.errors import ConfigError, UnboundTaskError
 from glacier.execution.attempts import Job, attempt
 from glacier.injection import Inject, Signature
 from glacier.names import PIPELINE, TASK
-from glacier.recording import Recorder, nest
+from glacier.recording import Recorder, nest, sites
 from glacier.settings import TaskConfig
 from glacier.usage import SourceUsage, source_usage
 
@@ -204,7 +204,10 @@ class Pipeline:
         return self.graph.mimebundle()
 
     def _run(self, mode: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        return self.env.run(self, mode, lambda: self._call(args, kwargs), dict(kwargs))
+        try:
+            return self.env.run(self, mode, lambda: self._call(args, kwargs), dict(kwargs))
+        except Exception as error:
+            raise error.with_traceback(sites.from_user(error.__traceback__))  # noqa: B904 - it is the same error
 
     def _call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         bound = self.signature.fill(f"pipeline {self.name!r}", context.stand_in(self.env), args, kwargs)
