@@ -11,7 +11,7 @@ from glacier.errors import ConfigError, GlacierError, ObjectExistsError, ObjectN
 from glacier.resources import formats, reading, writing
 from glacier.resources.border import crossing
 from glacier.resources.listing import ObjectInfo, entries
-from glacier.resources.preview import Preview, preview
+from glacier.resources.preview import Preview, preview, schema
 from glacier.resources.verbs import verb
 
 if TYPE_CHECKING:
@@ -92,17 +92,19 @@ class Bucket:
             ObjectNotFoundError, FormatError, AccessError: as `read` does.
         """
         with self._crossing("read"):
-            return reading.sane(self, reading.frame(self)).collect_schema()
+            return schema(self)
 
     @verb("read")
     def preview(self, n: int = 20, columns: Sequence[str] | None = None, where: pl.Expr | str | None = None) -> Preview:
         """Return the first `n` rows, with schema, size in bytes and, where it is cheap to know, the number of rows.
 
-        Of a text object only the first bytes are read, of a parquet or ipc object its footer and first rows. `where`
-        (an expression, or SQL as text: `"amount > 100"`) may need to read everything.
+        Of a text object only the first bytes are fetched, of a parquet or ipc object its footer and the shown columns'
+        first rows; `fetched` of the result says how many bytes. No more than 16 MiB are: where the rows are in larger
+        pieces none is shown, and `note` says what to ask for. `where` (an expression, or SQL as text:
+        `"amount > 100"`) may need to read everything; Polars does so by itself, and `fetched` is None.
 
         Raises:
-            ConfigError: there is no such column, or `where` does not fit the columns.
+            ConfigError: there is no such column, `where` does not fit the columns, or it is a larger json document.
             ObjectNotFoundError, FormatError, AccessError: as `read` does.
         """
         with self._crossing("preview"):
