@@ -81,12 +81,14 @@ class Parts:
         """Fetch what is missing of some ranges, side by side.
 
         Raises:
-            Unclear: a range lies outside the object.
+            Unclear: a range lies outside the object, or the object was replaced.
         """
         missing = [gap for near in _merged(wanted, self.size) for gap in self._missing(*near)]
         if missing:
             with ThreadPoolExecutor(min(len(missing), _AT_ONCE)) as pool:
-                list(pool.map(self._get, missing))
+                sizes = set(pool.map(self._get, missing))
+            if sizes != {self.size}:
+                raise Unclear("the object was replaced since it was listed")
 
     @contextmanager
     def file(self, folder: str = "", patches: Mapping[int, bytes] | None = None) -> Generator[Path]:
