@@ -47,7 +47,8 @@ class GlacierEnv:
 
     Attributes:
         name: what the environment is called.
-        debug: whether runs should say more.
+        debug: compute each task's LazyFrame at once, so that an error is raised by the task that built the failing
+            step, and rows and times are each task's own; without it plans pass through and are optimized as one.
         max_workers: threads that run steps side by side, None for the default.
     """
 

@@ -10,12 +10,12 @@ from glacier.errors import ConfigError, UnboundTaskError
 from glacier.execution.attempts import Job, attempt
 from glacier.injection import Inject, Signature
 from glacier.names import PIPELINE, TASK
-from glacier.recording import Recorder, nest
+from glacier.recording import Recorder, nest, sites
 from glacier.settings import TaskConfig
 from glacier.usage import SourceUsage, source_usage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from glacier.environment import GlacierEnv
     from glacier.execution.run import Run
@@ -70,6 +70,10 @@ class Task:
             MissingDependencyError: a parameter is neither given nor known to the environment.
         """
         return self.as_pipeline().run(mode, **params)
+
+    def map(self, *values: Iterable[Any], **fixed: Any) -> list[Any]:
+        """Call the task once for each item, as the builtin `map` does, with `fixed` keywords for every call."""
+        return [self(*each, **fixed) for each in zip(*values, strict=True)]
 
     def as_pipeline(self) -> Pipeline:
         """Return a pipeline of the task's name whose only step is this task; it is not listed in the environment."""
@@ -200,7 +204,10 @@ class Pipeline:
         return self.graph.mimebundle()
 
     def _run(self, mode: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        return self.env.run(self, mode, lambda: self._call(args, kwargs), dict(kwargs))
+        try:
+            return self.env.run(self, mode, lambda: self._call(args, kwargs), dict(kwargs))
+        except Exception as error:
+            raise error.with_traceback(sites.from_user(error.__traceback__))  # noqa: B904 - it is the same error
 
     def _call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         bound = self.signature.fill(f"pipeline {self.name!r}", context.stand_in(self.env), args, kwargs)

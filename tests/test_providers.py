@@ -203,3 +203,22 @@ print([name for name in heavy if name in sys.modules])
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_bucket_may_name_a_storage_account_of_its_own() -> None:
+    provider = AzureProvider(
+        config=AzureConfig(subscription_id="...", resource_group="data", location="eastus", storage_account="first1")
+    )
+    elsewhere = AzureBlobConfig(storage_account="second2")
+    bucket = provider.bucket("sales", path="t.parquet", config=elsewhere)
+    assert bucket.provider.storage.endpoint == "https://second2.blob.core.windows.net"
+    assert bucket == provider.bucket("sales", path="t.parquet", config=elsewhere)
+    same = provider.bucket("sales", path="t.parquet", config=AzureBlobConfig(storage_account="first1"))
+    assert same.provider is provider
+
+
+def test_an_unnamed_storage_account_gets_a_legal_name_that_stays() -> None:
+    config = AzureConfig(subscription_id="...", resource_group="data", location="eastus")
+    first, again = (AzureProvider(config=config).storage.account for _ in range(2))
+    assert first == again
+    assert AzureConfig(**config.set_fields(), storage_account=first).storage_account == first

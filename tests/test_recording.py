@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -591,3 +594,75 @@ def test_a_run_draws_itself(env: GlacierEnv) -> None:
     assert drawn["image/svg+xml"].startswith("<svg")
     assert "2 rows" in drawn["image/svg+xml"]
     assert drawn["text/plain"].startswith(f"run {making.last_run.id} of 'making' in 'test': done")
+
+
+def test_a_task_maps_over_items(env: GlacierEnv) -> None:
+    @env.task()
+    def scale(x: int, factor: int) -> int:
+        return x * factor
+
+    @env.pipeline()
+    def scaling() -> list[int]:
+        return scale.map([1, 2, 3], factor=10)
+
+    assert scaling.run() == scale.map([1, 2, 3], [10, 10, 10]) == [10, 20, 30]
+    assert len(scaling.graph.tasks) == 3
+
+
+def test_debugging_computes_each_plan_where_it_is_built(tmp_path: Path) -> None:
+    for debug, failing, state in ((False, "use", "planned"), (True, "plan", "failed")):
+        env = GlacierEnv(LocalProvider(config=LocalConfig(base_path=tmp_path)), "test", debug=debug)
+
+        @env.task()
+        def plan() -> pl.LazyFrame:
+            return pl.LazyFrame({"x": ["a"]}).select(pl.col("x").cast(pl.Int64))
+
+        @env.task()
+        def use(df: pl.LazyFrame) -> int:
+            return df.collect().height
+
+        @env.pipeline()
+        def chain() -> int:
+            return use(plan())
+
+        with pytest.raises(pl.exceptions.InvalidOperationError) as caught:
+            chain.run()
+        assert f"task {failing!r}" in caught.value.__notes__[0]
+        assert chain.last_run.tasks[0].state == state
+
+
+INTERRUPTED = """
+import time
+from glacier import GlacierEnv
+from glacier.config import LocalConfig
+from glacier.providers import LocalProvider
+
+env = GlacierEnv(LocalProvider(config=LocalConfig(create_dirs=False)), "test")
+
+@env.task()
+def slow():
+    print("running", flush=True)
+    time.sleep(60)
+
+@env.task()
+def after(x):
+    print("never", flush=True)
+
+@env.pipeline()
+def chain():
+    after(slow())
+
+try:
+    chain.run()
+except KeyboardInterrupt:
+    print(chain.last_run.state, flush=True)
+"""
+
+
+def test_an_interrupt_stops_the_run_at_once() -> None:
+    process = subprocess.Popen([sys.executable, "-c", INTERRUPTED], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "running\n"
+    process.send_signal(signal.SIGINT)
+    rest, _ = process.communicate(timeout=20)
+    assert rest == "cancelled\n"
+    assert process.returncode == 0

@@ -309,6 +309,7 @@ def test_the_users_own_lines_come_first_in_a_traceback(env: GlacierEnv) -> None:
         failing.run()
     frames = traceback.extract_tb(caught.value.__traceback__)
     assert frames[-1].name == "fails"
+    assert [frame.name for frame in frames[1:-1]] == ["run", "_run"]
     with pytest.raises(LookupError, match="in the body") as caught:
         broken_body.run()
     assert "in the body of pipeline 'broken_body' in environment 'test'" in caught.value.__notes__

@@ -166,28 +166,37 @@ class Engine:
         self.run.began(step)
         self._inside.steps += 1
         try:
-            value = self._call(step)
+            value, seen = self._call(step)
         except Exception as error:
             self._failed(step, error)
         else:
-            self._succeeded(step, value)
+            self._succeeded(step, value, seen)
         finally:
             self._inside.steps -= 1
 
-    def _call(self, step: Step) -> Any:
+    def _call(self, step: Step) -> tuple[Any, Any]:
+        """Return the value of a task, and what to tell of it: in debugging, the DataFrame of a LazyFrame."""
         assert step.task is not None
         assert step.bound is not None
         fn, bound = step.task.fn, step.bound
         for name in {need.name for need in step.inputs if need.access == "data"}:
             bound.arguments[name] = replaced(bound.arguments[name], self._plain)
         job = Job(step.name, step.task.settings(self.env), self.env, f" of pipeline {self.run.pipeline!r}")
-        return attempt(lambda: fn(*bound.args, **bound.kwargs), job, lambda: self.run.tried(step))
+
+        def work() -> tuple[Any, Any]:
+            value = fn(*bound.args, **bound.kwargs)
+            if not (self.env.debug and type(value).__name__ == "LazyFrame"):
+                return value, value
+            computed = value.collect()
+            return computed.lazy(), computed
+
+        return attempt(work, job, lambda: self.run.tried(step))
 
     def _plain(self, value: Any) -> Any:
         return self.values[value._self_step.key] if issubclass(type(value), Deferred) else value
 
-    def _succeeded(self, step: Step, value: Any) -> None:
-        self.run.ended(step, value)
+    def _succeeded(self, step: Step, value: Any, seen: Any) -> None:
+        self.run.ended(step, seen)
         with self._changed:
             self.values[step.key] = value
             self._leave(step)

@@ -9,12 +9,11 @@ import time
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from glacier import context
 from glacier.execution.engine import Engine
-from glacier.recording import RecordedPipeline, Step, replaced
+from glacier.recording import RecordedPipeline, Step, replaced, sites
 from glacier.recording.live import LiveRecorder, plain
 
 if TYPE_CHECKING:
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["Run", "State", "StepRun", "execute"]
 
 State = Literal["recorded", "running", "done", "planned", "failed", "cancelled"]
-
-_PACKAGE = str(Path(__file__).parent.parent)
 
 
 @dataclass
@@ -174,15 +171,7 @@ def _noted(error: BaseException, run: Run) -> BaseException:
     if not any(f"of pipeline {run.pipeline!r}" in note for note in notes):
         error.add_note(f"in the body of pipeline {run.pipeline!r} in environment {run.environment!r}")
     error.add_note(f"run {run.id}")
-    return error.with_traceback(_from_user(error.__traceback__))
-
-
-def _from_user(traceback: Any) -> Any:
-    """Drop the leading frames that are Glacier's own, so that the user's line comes first."""
-    here = traceback
-    while here is not None and here.tb_frame.f_code.co_filename.startswith(_PACKAGE):
-        here = here.tb_next
-    return here or traceback
+    return error.with_traceback(sites.from_user(error.__traceback__))
 
 
 def _note(step: StepRun) -> str:

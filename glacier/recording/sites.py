@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 from glacier.graph import Site
 
 if TYPE_CHECKING:
-    from types import CodeType, FrameType
+    from types import CodeType, FrameType, TracebackType
 
-__all__ = ["caller", "in_file", "is_foreign", "line_of", "place", "unpack_count"]
+__all__ = ["caller", "from_user", "in_file", "is_foreign", "line_of", "place", "unpack_count"]
 
 _OURS = str(Path(__file__).parent.parent)
 _STDLIB = str(Path(contextlib.__file__).parent)
@@ -73,6 +73,14 @@ def unpack_count(frame: FrameType) -> int | None:
 def is_foreign(filename: str) -> bool:
     """Whether a file belongs to Glacier, to an installed package or to the standard library."""
     return _is_machinery(filename) or "site-packages" in filename or filename.startswith((_STDLIB, "<frozen"))
+
+
+def from_user(traceback: TracebackType | None) -> TracebackType | None:
+    """Drop the leading frames that are Glacier's own, so that the user's line comes first."""
+    here = traceback
+    while here is not None and _is_machinery(here.tb_frame.f_code.co_filename):
+        here = here.tb_next
+    return here or traceback
 
 
 def _is_machinery(filename: str) -> bool:

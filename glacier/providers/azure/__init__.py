@@ -12,6 +12,8 @@ from glacier.providers.base import Provider
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from glacier.resources import Bucket
+
 __all__ = ["AzureProvider"]
 
 
@@ -35,11 +37,27 @@ class AzureProvider(Provider):
     def __init__(self, config: Any = None, *, strict: bool = False, **fields: Any) -> None:
         super().__init__(config, strict=strict, **fields)
         self._storage = BlobStorage(self.config)
+        self._of_accounts: dict[str, AzureProvider] = {}
 
     @property
     def storage(self) -> BlobStorage:
         """The object storage."""
         return self._storage
+
+    def bucket(self, name: str, path: str, format: str | None = None, config: Any = None) -> Bucket:
+        """Make a bucket resource; one whose config names another storage account belongs to a provider of that account.
+
+        Raises:
+            ConfigError: name, path, format or config is not allowed here.
+        """
+        own = self.translated("bucket", config)
+        account = None if own is None else own.storage_account
+        if account is None or account == self.storage.account:
+            return super().bucket(name, path, format, own)
+        if account not in self._of_accounts:
+            there = self.config.replace(storage_account=account)
+            self._of_accounts[account] = AzureProvider(config=there, strict=self.strict)
+        return self._of_accounts[account].bucket(name, path, format, own)
 
     @property
     def functions(self) -> AzureFunctions:
