@@ -9,17 +9,16 @@ import subprocess
 import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import clouds
 import obstore
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 from servers.azurite import Azurite
-from servers.gcs import FakeGCS
-from servers.seaweedfs import OTHER, OWNER, SeaweedFS
+from servers.seaweedfs import OTHER, OWNER
 
 from glacier import Bucket, GlacierEnv, context
 from glacier.config import AwsConfig, AzureConfig, GcpConfig, LocalConfig
@@ -32,9 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from servers.process import Server
-
-BUCKET = "tables"
+BUCKET = clouds.BUCKET
 DF = pl.DataFrame({"id": [1, 2, 3], "name": ["a", "b", None]})
 OLD = pl.DataFrame({"id": [0], "name": ["old"]})
 FORMATS = ("parquet", "csv", "json", "ndjson", "ipc")
@@ -42,15 +39,8 @@ SINKS = ("parquet", "csv", "ndjson", "ipc")
 
 
 @pytest.fixture(scope="session")
-def servers() -> Iterator[dict[str, Any]]:
-    kinds: dict[str, Server] = {"aws": SeaweedFS(), "gcp": FakeGCS(), "azure": Azurite()}
-    with ExitStack() as running:
-        for server in kinds.values():
-            running.callback(server.start().stop)
-        for server in kinds.values():
-            server.wait().make_bucket(BUCKET)
-        kinds["aws"].make_bucket("other-data")
-        yield kinds
+def servers() -> dict[str, Any]:
+    return clouds.running()
 
 
 @pytest.fixture
@@ -177,6 +167,14 @@ def test_several_addresses_of_one_provider_are_scanned_together(providers: dict[
     stranger = next(each for each in providers.values() if each is not provider)
     with pytest.raises(ConfigError, match="do not share one provider"):
         pl.scan_parquet([both[0].get_uri(), stranger.bucket(BUCKET, "a.parquet").get_uri()])
+
+
+def test_a_list_where_one_address_belongs_is_refused(providers: dict[str, Any]) -> None:
+    uri = providers["aws"].bucket(BUCKET, "list/t.json").get_uri()
+    with pytest.raises(ConfigError, match=r"reads one object, not 2 addresses such as s3://tables/list/t\.json"):
+        pl.read_json([uri, uri])  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="to one address, not to a list"):
+        DF.write_csv([uri])  # type: ignore[call-overload]
 
 
 def test_what_is_not_there_is_said(provider: Any) -> None:

@@ -68,7 +68,7 @@ class BucketUri(str):
 
 def address(bucket: Bucket) -> BucketUri:
     """Return the address of a bucket on a cloud, for Polars' own functions."""
-    wrap()
+    prepare()
     return BucketUri(bucket.uri, bucket)
 
 
@@ -179,17 +179,19 @@ def _addresses(given: Any) -> list[BucketUri]:
     return [each for each in found if isinstance(each, BucketUri)]
 
 
-def _write(run: functools.partial[Any], uri: BucketUri, options: dict[str, Any]) -> Any:
+def _write(run: functools.partial[Any], given: Any, options: dict[str, Any]) -> Any:
     """Write what `run` makes as the bucket's object.
 
     Raises:
         ConfigError, AccessError: as `Bucket.write` does.
         Exception: the query's own error.
     """
-    bucket = uri.bucket
+    if not isinstance(given, BucketUri):
+        raise ConfigError("a frame is written to one address, not to a list", hint="write to each for itself")
+    bucket = given.bucket
     _note(bucket, "write")
     if any(options.get(name) for name in _BY_POLARS):
-        return run(str(uri), **options, **_target(bucket, "write")[1])
+        return run(str(given), **options, **_target(bucket, "write")[1])
 
     def sink(_: Any, target: Any) -> None:
         run(target, **options)
@@ -201,26 +203,31 @@ def _read(run: functools.partial[Any], given: Any, options: dict[str, Any]) -> A
     """Read buckets as their provider does.
 
     Raises:
-        ConfigError: they do not share their credentials.
+        ConfigError: they do not share their credentials, or are several where one object is fetched.
         GlacierError: as `Bucket.read` does, where the object is fetched first.
     """
     buckets = [uri.bucket for uri in _addresses(given)]
+    several = isinstance(given, list | tuple)
+    fetched = "credential_provider" not in inspect.signature(run).parameters
+    if several:
+        _check_alike(given, buckets, fetched)
     for bucket in buckets:
         _note(bucket, "read")
-    if "credential_provider" not in inspect.signature(run).parameters:
+    if fetched:
         return run(_contents(buckets[0]), **options)
     targets = [_target(bucket, "read") for bucket in buckets]
-    if not isinstance(given, list | tuple):
-        return run(targets[0][0], **options, **targets[0][1])
-    _check_alike(given, buckets)
-    return run([source for source, _ in targets], **options, **targets[0][1])
+    sources = [source for source, _ in targets]
+    return run(sources if several else sources[0], **options, **targets[0][1])
 
 
-def _check_alike(given: Any, buckets: list[Bucket]) -> None:
+def _check_alike(given: Any, buckets: list[Bucket], fetched: bool) -> None:
     """Refuse a list of addresses that Polars, which takes one set of credentials, would read with the wrong ones."""
-    options = [bucket.storage_options() for bucket in buckets]
-    one = all(each.provider is buckets[0].provider for each in buckets) and all(each == options[0] for each in options)
-    if len(buckets) < len(given) or not one:
+    if fetched:
+        raise ConfigError(
+            f"this function of Polars reads one object, not {len(given)} addresses such as {buckets[0].uri}",
+            hint="read each for itself, then pl.concat([...])",
+        )
+    if len(buckets) < len(given) or any(each.provider is not buckets[0].provider for each in buckets):
         raise ConfigError(
             f"{buckets[0].uri} and the other addresses of this list do not share one provider",
             hint="scan each for itself, then pl.concat([...])",
