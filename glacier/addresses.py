@@ -116,7 +116,7 @@ def _local(target: str, format: str | None, fields: dict[str, Any]) -> Bucket:
         raise ConfigError(f"{target!r} names no file or folder", hint="name one inside it, or a pattern such as '/**'")
     provider = registry.load("providers", "local")
     config = provider.config_class(base_path=head, layout="flat", create_dirs=False)
-    return provider(config=config).bucket(head.name or "files", path, format)
+    return provider(config=config).bucket("files", path, format)
 
 
 def _split(target: str) -> tuple[Path, str]:
