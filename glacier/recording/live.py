@@ -51,12 +51,12 @@ class Deferred(wrapt.LazyObjectProxy[Any]):
         return self._self_recorder.method(self, name, value)
 
     def __getitem__(self, item: Any) -> Any:
-        return self._self_recorder.operation(operator.getitem, self, item)
+        return self._self_recorder.operation("getitem", operator.getitem, self, item)
 
     def __iter__(self) -> Iterator[Any]:
         count = sites.unpack_count(sites.caller())
         values = iter(self.__wrapped__)
-        return values if count is None else self._self_recorder.items(self, values)
+        return values if count is None or not self._self_recorder.listens() else self._self_recorder.items(self, values)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the real value."""
@@ -66,19 +66,20 @@ class Deferred(wrapt.LazyObjectProxy[Any]):
         return self.__wrapped__.__reduce_ex__(protocol)
 
 
-def _operator(function: Callable[..., Any], *, reflected: bool = False) -> Callable[..., Any]:
+def _operator(name: str, function: Callable[..., Any], *, reflected: bool = False) -> Callable[..., Any]:
     def apply(self: Deferred, *others: Any) -> Any:
         values = (*others, self) if reflected else (self, *others)
-        return self._self_recorder.operation(function, *values)
+        return self._self_recorder.operation(name, function, *values)
 
     return apply
 
 
 for _name in ("lt", "le", "eq", "ne", "gt", "ge", "neg", "pos", "invert"):
-    setattr(Deferred, f"__{_name}__", _operator(getattr(operator, f"__{_name}__")))
+    setattr(Deferred, f"__{_name}__", _operator(_name, getattr(operator, f"__{_name}__")))
 for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor"):
-    setattr(Deferred, f"__{_name}__", _operator(getattr(operator, f"__{_name}__")))
-    setattr(Deferred, f"__r{_name}__", _operator(getattr(operator, f"__{_name}__"), reflected=True))
+    setattr(Deferred, f"__{_name}__", _operator(_name, getattr(operator, f"__{_name}__")))
+    setattr(Deferred, f"__i{_name}__", _operator(_name, getattr(operator, f"__i{_name}__")))
+    setattr(Deferred, f"__r{_name}__", _operator(_name, getattr(operator, f"__{_name}__"), reflected=True))
 
 
 class LiveRecorder(Recorder):
@@ -117,7 +118,7 @@ class LiveRecorder(Recorder):
 
     def method(self, owner: Deferred, name: str, bound_method: Callable[..., Any]) -> Callable[..., Any]:
         """Return `bound_method`, as a recorded operation where the body itself asked for it."""
-        if not sites.in_file(sites.caller(), self.body):
+        if not self._of_body():
             return bound_method
 
         def call(*args: Any, **kwargs: Any) -> Any:
@@ -126,18 +127,26 @@ class LiveRecorder(Recorder):
 
         return call
 
-    def operation(self, function: Callable[..., Any], *values: Any) -> Any:
+    def operation(self, name: str, function: Callable[..., Any], *values: Any) -> Any:
         """Apply an operator to plain values, as a recorded operation where the body itself asked for it."""
         value = function(*(plain(each) for each in values))
-        if not sites.in_file(sites.caller(), self.body):
+        if not self._of_body():
             return value
-        name = function.__name__.strip("_")
         return self._finished(self.inline_step(name, name, operands(values[0], values[1:])), value)
 
     def items(self, owner: Deferred, values: Iterator[Any]) -> Iterator[Any]:
         """Return the values that `a, b = owner` unpacks, each as a recorded operation."""
-        unpacked = list(enumerate(values))
-        return iter([self._finished(self.inline_step("item", "item", operands(owner, (i,))), v) for i, v in unpacked])
+        return iter([self._item(owner, index, value) for index, value in enumerate(values)])
+
+    def _item(self, owner: Deferred, index: int, value: Any) -> Any:
+        return self._finished(self.inline_step("item", "item", operands(owner, (index,))), value)
+
+    def listens(self) -> bool:
+        """Whether the body of this recorder runs here and now, and not a task or something after the run."""
+        return context.recorder.get() is self
+
+    def _of_body(self) -> bool:
+        return self.listens() and sites.in_file(sites.caller(), self.body)
 
     def _finished(self, step: Step, value: Any) -> Any:
         self._done(step, value)
