@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from glacier.recording.steps import RecordedPipeline, RecordedTask, Step
 
-__all__ = ["Deferred", "LiveRecorder", "plain"]
+__all__ = ["Deferred", "LiveRecorder", "is_handle", "plain"]
 
-_PLAIN = (type(None), bool, int, float, complex, str, bytes)
+_PLAIN = (type(None), bool, complex, bytes)
 
 
 class Deferred(wrapt.LazyObjectProxy[Any]):
@@ -66,20 +66,46 @@ class Deferred(wrapt.LazyObjectProxy[Any]):
         return self.__wrapped__.__reduce_ex__(protocol)
 
 
+_UNARY = ("neg", "pos", "invert", "abs")
+_COMPARING = ("lt", "le", "eq", "ne", "gt", "ge")
+_BINARY = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor")
+
+
 def _operator(name: str, function: Callable[..., Any], *, reflected: bool = False) -> Callable[..., Any]:
-    def apply(self: Deferred, *others: Any) -> Any:
+    def apply(self: Any, *others: Any) -> Any:
         values = (*others, self) if reflected else (self, *others)
         return self._self_recorder.operation(name, function, *values)
 
     return apply
 
 
-for _name in ("lt", "le", "eq", "ne", "gt", "ge", "neg", "pos", "invert"):
-    setattr(Deferred, f"__{_name}__", _operator(_name, getattr(operator, f"__{_name}__")))
-for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor"):
-    setattr(Deferred, f"__{_name}__", _operator(_name, getattr(operator, f"__{_name}__")))
-    setattr(Deferred, f"__i{_name}__", _operator(_name, getattr(operator, f"__i{_name}__")))
-    setattr(Deferred, f"__r{_name}__", _operator(_name, getattr(operator, f"__{_name}__"), reflected=True))
+def _operators() -> dict[str, Callable[..., Any]]:
+    made = {
+        f"__{name}__": _operator(name, getattr(operator, f"__{name}__")) for name in (*_UNARY, *_COMPARING, *_BINARY)
+    }
+    for name in _BINARY:
+        made[f"__i{name}__"] = _operator(name, getattr(operator, f"__i{name}__"))
+        made[f"__r{name}__"] = _operator(name, getattr(operator, f"__{name}__"), reflected=True)
+    return made
+
+
+for _name, _method in _operators().items():
+    setattr(Deferred, _name, _method)
+
+
+def _tracked(kind: type[Any]) -> type[Any]:
+    """Make a subclass of a scalar type that keeps its place in the graph while the body goes on to reckon with it."""
+    own = {name: method for name, method in _operators().items() if hasattr(kind, name)}
+    return type(f"Tracked{kind.__name__.title()}", (kind,), {**own, "__hash__": kind.__hash__})
+
+
+_TRACKED = {kind: _tracked(kind) for kind in (int, float, str)}
+_HANDLES = (Deferred, *_TRACKED.values())
+
+
+def is_handle(value: Any) -> bool:
+    """Whether a value is a Deferred, or a scalar that an operation of the body gave."""
+    return issubclass(type(value), _HANDLES)
 
 
 class LiveRecorder(Recorder):
@@ -113,7 +139,7 @@ class LiveRecorder(Recorder):
 
     def source_of(self, value: Any) -> Iterator[str]:
         """Yield the step of a Deferred."""
-        if issubclass(type(value), Deferred):
+        if is_handle(value):
             yield value._self_step.key
 
     def method(self, owner: Deferred, name: str, bound_method: Callable[..., Any]) -> Callable[..., Any]:
@@ -150,9 +176,17 @@ class LiveRecorder(Recorder):
 
     def _finished(self, step: Step, value: Any) -> Any:
         self._done(step, value)
-        return value if type(value) in _PLAIN else Deferred(lambda: value, step, self)
+        if type(value) in _PLAIN:
+            return value
+        if type(value) not in _TRACKED:
+            return Deferred(lambda: value, step, self)
+        scalar = _TRACKED[type(value)](value)
+        scalar._self_step, scalar._self_recorder = step, self
+        return scalar
 
 
 def plain(value: Any) -> Any:
-    """Return the real value behind a Deferred, and anything else as it is."""
-    return value.__wrapped__ if issubclass(type(value), Deferred) else value
+    """Return the real value behind a handle, and anything else as it is."""
+    if issubclass(type(value), Deferred):
+        return value.__wrapped__
+    return type(value).__mro__[1](value) if is_handle(value) else value
