@@ -1,17 +1,28 @@
-"""Runs on a terminal."""
+"""Runs, listings and previews on a terminal."""
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    import polars as pl
     from rich.console import Console
 
     from glacier.execution.run import Run
+    from glacier.resources import ObjectInfo, Preview
 
-__all__ = ["print_run"]
+__all__ = ["print_objects", "print_preview", "print_run"]
+
+_WIDEST = 32
+"""Characters of a value, or of a column's name, that a preview shows."""
 
 
 def print_run(console: Console, run: Run) -> None:
@@ -30,3 +41,85 @@ def _tasks(run: Run) -> Table:
         seconds = "" if step.seconds is None else f"{step.seconds:.2f}"
         table.add_row(step.name, step.state, rows, seconds, str(step.attempts))
     return table
+
+
+# --- objects ---------------------------------------------------------------------------------------------------------
+
+
+def print_objects(console: Console, objects: Sequence[ObjectInfo], *, more: bool) -> None:
+    """Print objects, one line each where the paths fit; `more` says that there are others."""
+    from glacier.resources.preview import readable
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("path", overflow="fold")
+    table.add_column("size", justify="right", no_wrap=True)
+    table.add_column("modified (UTC)", no_wrap=True)
+    table.add_column("etag", no_wrap=True, overflow="ellipsis", max_width=12)
+    for each in objects:
+        modified = each.modified.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
+        table.add_row(_safe(each.path), readable(each.size), modified, _safe((each.etag or "").strip('"')))
+    console.print(table if objects else "no objects", highlight=False)
+    if more:
+        console.print(f"the first {len(objects):,}; there may be more: --limit shows others", style="dim")
+
+
+# --- rows ------------------------------------------------------------------------------------------------------------
+
+
+def print_preview(console: Console, preview: Preview) -> None:
+    """Print what is shown of what, the columns with their types, and of the rows the columns that fit the width."""
+    console.print(Text(_plain(preview.summary), "bold"))
+    schema = Table("column", "type", box=None, pad_edge=False)
+    for name, kind in preview.schema.items():
+        schema.add_row(_safe(name), _safe(str(kind)))
+    console.print(schema)
+    shown, hidden = _fitting(preview.rows, console.width)
+    if shown:
+        console.print()
+        console.print(_rows(preview.rows, shown))
+    if hidden:
+        names = ", ".join(_plain(name) for name in hidden)
+        console.print(Text(f"not shown: {names} (choose with --columns)", "dim"))
+
+
+def _rows(rows: pl.DataFrame, shown: dict[str, list[str]]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for name in shown:
+        side = "right" if rows.schema[name].is_numeric() else "left"
+        table.add_column(_safe(_cut(_plain(name))), justify=side, no_wrap=True)
+    for cells in zip(*shown.values(), strict=True):
+        table.add_row(*map(_safe, cells))
+    return table
+
+
+def _fitting(rows: pl.DataFrame, width: int) -> tuple[dict[str, list[str]], list[str]]:
+    """Return the cells of the columns that fit side by side, the first one always, and the names of the others."""
+    shown: dict[str, list[str]] = {}
+    for name in rows.columns:
+        cells = [_cut(_plain(_cell(value))) for value in rows[name].to_list()]
+        width -= max(cell_len(text) for text in [_cut(_plain(name)), *cells])
+        if width < 0 and shown:
+            break
+        shown[name] = cells
+        width -= 2
+    return shown, rows.columns[len(shown) :]
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "null"
+    return value if isinstance(value, str) else str(value)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 1]}…"
+
+
+def _plain(text: str) -> str:
+    """Escape what a terminal would obey: keys and values come from anywhere."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
+def _safe(text: str) -> Text:
+    """Return text in which brackets are no markup."""
+    return Text(_plain(text))

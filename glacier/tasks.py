@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from functools import cached_property, partial, update_wrapper
 from typing import TYPE_CHECKING, Any, overload
 
@@ -35,11 +36,9 @@ class Task:
     def __init__(
         self, fn: Callable[..., Any], env: GlacierEnv | None = None, *, name: str | None = None, own: TaskConfig
     ) -> None:
-        if not callable(fn):
-            raise ConfigError(f"a task is made of a function, not of {type(fn).__name__}")
-        self.fn: Callable[..., Any] = fn
+        self.fn: Callable[..., Any] = _plain_function("task", fn)
         self.env: Any = env
-        self.name = TASK.check(name or fn.__name__)
+        self.name = TASK.check(name or _name_of("task", fn))
         self.own = own
         self._usage: SourceUsage | None = None
         self._settings: dict[Any, Mapping[str, Any]] = {}
@@ -144,9 +143,9 @@ class Pipeline:
         name: str | None = None,
         origins: tuple[GlacierEnv, ...] = (),
     ) -> None:
-        self.fn: Callable[..., Any] = fn
+        self.fn: Callable[..., Any] = _plain_function("pipeline", fn)
         self.env: Any = env
-        self.name = PIPELINE.check(name or fn.__name__)
+        self.name = PIPELINE.check(name or _name_of("pipeline", fn))
         self.origins = origins
         self.last_run: Run | None = None
         update_wrapper(self, fn)
@@ -248,6 +247,24 @@ def task_config(config: TaskConfig | None, settings: Mapping[str, Any]) -> TaskC
     own = TaskConfig(**{**given, **settings})
     registry.check("executors", own.executor)
     return own
+
+
+def _plain_function(what: str, fn: Any) -> Callable[..., Any]:
+    if inspect.iscoroutinefunction(fn):
+        raise ConfigError(
+            f"a {what} is a plain function, and {fn.__name__!r} is async",
+            hint="call asyncio.run(...) inside a plain one",
+        )
+    if not callable(fn) or (what == "pipeline" and not hasattr(fn, "__code__")):
+        raise ConfigError(f"a {what} is made of a function, not of {type(fn).__name__}", hint="wrap it in a def")
+    return fn
+
+
+def _name_of(what: str, fn: Any) -> str:
+    name = getattr(fn, "__name__", None)
+    if name is None:
+        raise ConfigError(f"this {type(fn).__name__} has no name of its own", hint=f'give the {what} one: name="..."')
+    return name
 
 
 def _where(env: Any) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from glacier import Bucket, GlacierEnv
 from glacier.config import LocalConfig
-from glacier.errors import FormatError, GlacierError, ObjectNotFoundError, PipelineError, did_you_mean
+from glacier.errors import ConfigError, FormatError, GlacierError, ObjectNotFoundError, PipelineError, did_you_mean
 from glacier.providers import LocalProvider
 
 
@@ -98,3 +98,18 @@ def test_suggestions() -> None:
     assert did_you_mean("retires", ["retries", "timeout"]) == "did you mean 'retries'?"
     assert did_you_mean("xyz", ["b", "a"]) == "known: a, b"
     assert did_you_mean("xyz", []) == "none is known yet"
+
+
+def test_only_plain_functions_become_tasks_and_pipelines(env: GlacierEnv) -> None:
+    import functools
+
+    async def later() -> None: ...
+
+    for decorate in (env.task(), env.pipeline()):
+        with pytest.raises(ConfigError, match="'later' is async"):
+            decorate(later)
+        with pytest.raises(ConfigError, match="made of a function, not of int"):
+            decorate(3)
+    with pytest.raises(ConfigError, match="has no name of its own .*name="):
+        env.task()(functools.partial(print))
+    assert env.task(name="shout")(functools.partial(str.upper, "a"))() == "A"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -38,6 +39,7 @@ simple = st.one_of(
     st.builds("{0} = pair({1}, {2})[1]".format, variables, variables, variables),
     st.builds("{0} = abs(inc(-{1}))".format, variables, variables),
     st.builds("{0} = helper({1})".format, variables, variables),
+    st.builds("{0} += {1}".format, variables, variables),
     st.builds("{0} = total([{1}, inc({2})])".format, variables, variables, variables),
 )
 conditions = st.one_of(
@@ -248,6 +250,9 @@ def test_a_body_that_catches_a_tasks_error_goes_on(env: GlacierEnv) -> None:
             return fallback()
 
     assert careful.run() == 7
+    (note,) = careful.run("analyze")["approximations"]
+    assert "`except`" in str(note)
+    assert "except ValueError" in Path(note.site.file).read_text().splitlines()[note.site.line - 1]
 
 
 def test_ten_thousand_tasks_side_by_side_and_in_a_chain(env: GlacierEnv) -> None:
@@ -666,3 +671,17 @@ def test_an_interrupt_stops_the_run_at_once() -> None:
     rest, _ = process.communicate(timeout=20)
     assert rest == "cancelled\n"
     assert process.returncode == 0
+
+
+def test_code_that_insists_on_a_plain_type_gets_a_hint(env: GlacierEnv) -> None:
+    @env.task()
+    def config() -> dict:
+        return {"limit": 2}
+
+    @env.pipeline()
+    def dumping() -> str:
+        return json.dumps(config())
+
+    with pytest.raises(TypeError) as caught:
+        dumping.run()
+    assert "do this inside a task" in caught.value.__notes__[0]

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 from glacier.errors import PipelineError
 from glacier.execution.attempts import Job, attempt
 from glacier.recording import Step, nested, replaced
-from glacier.recording.live import Deferred
+from glacier.recording.live import is_handle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -193,7 +193,7 @@ class Engine:
         return attempt(work, job, lambda: self.run.tried(step))
 
     def _plain(self, value: Any) -> Any:
-        return self.values[value._self_step.key] if issubclass(type(value), Deferred) else value
+        return self.values[value._self_step.key] if is_handle(value) else value
 
     def _succeeded(self, step: Step, value: Any, seen: Any) -> None:
         self.run.ended(step, seen)
@@ -237,4 +237,4 @@ def _sources(step: Step) -> list[Step]:
         return []
     named = {need.name for need in step.inputs if need.access == "data"}
     found = [each for name in named for each in nested(step.bound.arguments[name])]
-    return list({each._self_step.key: each._self_step for each in found if issubclass(type(each), Deferred)}.values())
+    return list({each._self_step.key: each._self_step for each in found if is_handle(each)}.values())

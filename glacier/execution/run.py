@@ -159,11 +159,22 @@ def _record_and_finish(engine: Engine, pipeline: RecordedPipeline, env: Any, bod
     recorder = LiveRecorder(pipeline, env, engine.value, engine.done)
     try:
         with context.using(context.recorder, recorder):
-            result = body()
+            result = _body_result(body, engine)
         engine.finish([step for step in recorder.steps.values() if step.task is not None])
         return replaced(result, plain)
     finally:
         engine.run.graph = recorder.graph()
+
+
+def _body_result(body: Callable[[], Any], engine: Engine) -> Any:
+    try:
+        return body()
+    except TypeError as error:
+        if engine.values and error not in engine.errors.values():
+            error.add_note(
+                "if a task's result was handed to code that insists on its plain type, do this inside a task"
+            )
+        raise
 
 
 def _noted(error: BaseException, run: Run) -> BaseException:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import uuid4
 
 from glacier.errors import AccessError, MissingExtraError
+from glacier.resources import polars_functions
 from glacier.resources.formats import is_pattern
 from glacier.resources.listing import literal
 
@@ -37,6 +38,7 @@ class CloudStorage(ABC):
     def __init__(self, credentials: Credentials) -> None:
         self.credentials = credentials
         self._stores: dict[str, ObjectStore] = {}
+        polars_functions.prepare()
 
     @abstractmethod
     def open(self, bucket_name: str) -> ObjectStore:

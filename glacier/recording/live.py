@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from glacier.recording.steps import RecordedPipeline, RecordedTask, Step
 
-__all__ = ["Deferred", "LiveRecorder", "plain"]
+__all__ = ["Deferred", "LiveRecorder", "is_handle", "plain"]
 
-_PLAIN = (type(None), bool, int, float, complex, str, bytes)
+_PLAIN = (type(None), bool, complex, bytes)
 
 
 class Deferred(wrapt.LazyObjectProxy[Any]):
@@ -51,12 +51,12 @@ class Deferred(wrapt.LazyObjectProxy[Any]):
         return self._self_recorder.method(self, name, value)
 
     def __getitem__(self, item: Any) -> Any:
-        return self._self_recorder.operation(operator.getitem, self, item)
+        return self._self_recorder.operation("getitem", operator.getitem, self, item)
 
     def __iter__(self) -> Iterator[Any]:
         count = sites.unpack_count(sites.caller())
         values = iter(self.__wrapped__)
-        return values if count is None else self._self_recorder.items(self, values)
+        return values if count is None or not self._self_recorder.listens() else self._self_recorder.items(self, values)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the real value."""
@@ -66,19 +66,46 @@ class Deferred(wrapt.LazyObjectProxy[Any]):
         return self.__wrapped__.__reduce_ex__(protocol)
 
 
-def _operator(function: Callable[..., Any], *, reflected: bool = False) -> Callable[..., Any]:
-    def apply(self: Deferred, *others: Any) -> Any:
+_UNARY = ("neg", "pos", "invert", "abs")
+_COMPARING = ("lt", "le", "eq", "ne", "gt", "ge")
+_BINARY = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor")
+
+
+def _operator(name: str, function: Callable[..., Any], *, reflected: bool = False) -> Callable[..., Any]:
+    def apply(self: Any, *others: Any) -> Any:
         values = (*others, self) if reflected else (self, *others)
-        return self._self_recorder.operation(function, *values)
+        return self._self_recorder.operation(name, function, *values)
 
     return apply
 
 
-for _name in ("lt", "le", "eq", "ne", "gt", "ge", "neg", "pos", "invert"):
-    setattr(Deferred, f"__{_name}__", _operator(getattr(operator, f"__{_name}__")))
-for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor"):
-    setattr(Deferred, f"__{_name}__", _operator(getattr(operator, f"__{_name}__")))
-    setattr(Deferred, f"__r{_name}__", _operator(getattr(operator, f"__{_name}__"), reflected=True))
+def _operators() -> dict[str, Callable[..., Any]]:
+    made = {
+        f"__{name}__": _operator(name, getattr(operator, f"__{name}__")) for name in (*_UNARY, *_COMPARING, *_BINARY)
+    }
+    for name in _BINARY:
+        made[f"__i{name}__"] = _operator(name, getattr(operator, f"__i{name}__"))
+        made[f"__r{name}__"] = _operator(name, getattr(operator, f"__{name}__"), reflected=True)
+    return made
+
+
+for _name, _method in _operators().items():
+    setattr(Deferred, _name, _method)
+
+
+def _tracked(kind: type[Any]) -> type[Any]:
+    """Make a subclass of a scalar type that keeps its place in the graph while the body goes on to reckon with it."""
+    own = {name: method for name, method in _operators().items() if hasattr(kind, name)}
+    return type(f"Tracked{kind.__name__.title()}", (kind,), {**own, "__hash__": kind.__hash__})
+
+
+_TRACKED = {kind: _tracked(kind) for kind in (int, float, str)}
+_HANDLES = (Deferred, *_TRACKED.values())
+
+
+def is_handle(value: Any) -> bool:
+    """Whether a value is a Deferred, or a scalar that an operation of the body gave."""
+    return issubclass(type(value), _HANDLES)
 
 
 class LiveRecorder(Recorder):
@@ -112,12 +139,12 @@ class LiveRecorder(Recorder):
 
     def source_of(self, value: Any) -> Iterator[str]:
         """Yield the step of a Deferred."""
-        if issubclass(type(value), Deferred):
+        if is_handle(value):
             yield value._self_step.key
 
     def method(self, owner: Deferred, name: str, bound_method: Callable[..., Any]) -> Callable[..., Any]:
         """Return `bound_method`, as a recorded operation where the body itself asked for it."""
-        if not sites.in_file(sites.caller(), self.body):
+        if not self._of_body():
             return bound_method
 
         def call(*args: Any, **kwargs: Any) -> Any:
@@ -126,24 +153,40 @@ class LiveRecorder(Recorder):
 
         return call
 
-    def operation(self, function: Callable[..., Any], *values: Any) -> Any:
+    def operation(self, name: str, function: Callable[..., Any], *values: Any) -> Any:
         """Apply an operator to plain values, as a recorded operation where the body itself asked for it."""
         value = function(*(plain(each) for each in values))
-        if not sites.in_file(sites.caller(), self.body):
+        if not self._of_body():
             return value
-        name = function.__name__.strip("_")
         return self._finished(self.inline_step(name, name, operands(values[0], values[1:])), value)
 
     def items(self, owner: Deferred, values: Iterator[Any]) -> Iterator[Any]:
         """Return the values that `a, b = owner` unpacks, each as a recorded operation."""
-        unpacked = list(enumerate(values))
-        return iter([self._finished(self.inline_step("item", "item", operands(owner, (i,))), v) for i, v in unpacked])
+        return iter([self._item(owner, index, value) for index, value in enumerate(values)])
+
+    def _item(self, owner: Deferred, index: int, value: Any) -> Any:
+        return self._finished(self.inline_step("item", "item", operands(owner, (index,))), value)
+
+    def listens(self) -> bool:
+        """Whether the body of this recorder runs here and now, and not a task or something after the run."""
+        return context.recorder.get() is self
+
+    def _of_body(self) -> bool:
+        return self.listens() and sites.in_file(sites.caller(), self.body)
 
     def _finished(self, step: Step, value: Any) -> Any:
         self._done(step, value)
-        return value if type(value) in _PLAIN else Deferred(lambda: value, step, self)
+        if type(value) in _PLAIN:
+            return value
+        if type(value) not in _TRACKED:
+            return Deferred(lambda: value, step, self)
+        scalar = _TRACKED[type(value)](value)
+        scalar._self_step, scalar._self_recorder = step, self
+        return scalar
 
 
 def plain(value: Any) -> Any:
-    """Return the real value behind a Deferred, and anything else as it is."""
-    return value.__wrapped__ if issubclass(type(value), Deferred) else value
+    """Return the real value behind a handle, and anything else as it is."""
+    if issubclass(type(value), Deferred):
+        return value.__wrapped__
+    return type(value).__mro__[1](value) if is_handle(value) else value

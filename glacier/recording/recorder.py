@@ -16,7 +16,6 @@ from glacier.recording.steps import Input, Resource, Step, inputs_of
 if TYPE_CHECKING:
     import inspect
     from collections.abc import Generator, Iterator, Mapping
-    from types import FrameType
 
     from glacier.graph import Access
     from glacier.recording.steps import Decision, RecordedPipeline, RecordedTask
@@ -75,15 +74,14 @@ class Recorder(ABC):
             PipelineError: the task belongs to another environment than the pipeline.
         """
         self._same_environment("task", task)
-        frame = sites.caller()
-        step = self._step(task.name, f"{task.name}()", frame, self._task_inputs(task, bound))
+        step = self._step(task.name, f"{task.name}()", self._task_inputs(task, bound))
         step.task = task
         step.bound = bound
         return step
 
     def inline_step(self, name: str, text: str, operands: Mapping[str, Any]) -> Step:
         """Record an operation that the body itself does, with what it needs."""
-        return self._step(name, text, sites.caller(), inputs_of(operands, self._sources))
+        return self._step(name, text, inputs_of(operands, self._sources))
 
     def graph(self) -> Graph:
         """Return what was recorded as a graph."""
@@ -112,11 +110,11 @@ class Recorder(ABC):
         finally:
             self._stack.pop()
 
-    def _step(self, name: str, text: str, frame: FrameType, inputs: tuple[Input, ...]) -> Step:
+    def _step(self, name: str, text: str, inputs: tuple[Input, ...]) -> Step:
+        frame = sites.caller()
         place = "@".join(part for part in (name, sites.place(frame, self.body)) if part)
-        count = self._counts[place]
-        self._counts[place] = count + 1
-        key = place if count == 0 else f"{place}#{count + 1}"
+        self._counts[place] += 1
+        key = place if self._counts[place] == 1 else f"{place}#{self._counts[place]}"
         step = Step(key, name, text, inputs, self.group, sites.line_of(frame), decisions=self.decisions)
         self.steps[key] = step
         return step

@@ -95,7 +95,8 @@ class Symbol:
     def _element(self, index: int) -> Symbol:
         parts = get_args(self._declared)
         declared = parts[index] if get_origin(self._declared) is tuple and index < len(parts) else None
-        return self._tracer.operation("item", f"{self._text}[{index}]", operands(self, (index,)), declared)
+        given = operands(self, (index,))
+        return self._tracer.operation("item", f"{self._text}[{index}]", given, declared)
 
     def __len__(self) -> int:
         return self._insisted("its length")

@@ -70,7 +70,7 @@ def trace(pipeline: RecordedPipeline, env: Any, body: Callable[[], Any]) -> Trac
         paths.append(path)
         answers = [decision.outcome for decision in path.taken]
         todo.extend((*answers[:index], not answers[index]) for index in range(len(prefix), len(answers)))
-    return _merge(pipeline.name, env, paths, unfinished=bool(todo))
+    return _merge(pipeline, env, paths, unfinished=bool(todo))
 
 
 class Tracer(Recorder):
@@ -173,7 +173,7 @@ def _polars_text(value: Any) -> str:
         return ""
 
 
-def _merge(name: str, env: Any, paths: Sequence[Tracer], *, unfinished: bool) -> Trace:
+def _merge(pipeline: RecordedPipeline, env: Any, paths: Sequence[Tracer], *, unfinished: bool) -> Trace:
     whole = [path for path in paths if path.error is None]
     notes = {note: None for path in paths for note in path.approximations}
     notes.update((note, None) for path in paths for note in _endings(path))
@@ -181,9 +181,30 @@ def _merge(name: str, env: Any, paths: Sequence[Tracer], *, unfinished: bool) ->
         error = paths[0].error
         assert error is not None
         raise error
+    notes.update((note, None) for note in _handlers(pipeline.fn))
     if unfinished:
         notes[Approximation(f"only the first {MAX_PATHS} ways through the body were followed", None)] = None
-    return Trace(_Merger(name, env, paths, whole or paths).graph(), tuple(notes), len(paths))
+    merger = _Merger(pipeline.name, env, paths, whole or paths)
+    graph = merger.graph()
+    notes.update((note, None) for note in merger.notes)
+    return Trace(graph, tuple(notes), len(paths))
+
+
+def _handlers(fn: Callable[..., Any]) -> Iterator[Approximation]:
+    """Yield the `except` parts of a body: no task raises in a trace, so they are not followed."""
+    import ast
+    import inspect
+    import textwrap
+
+    try:
+        lines, first = inspect.getsourcelines(fn)
+        tree = ast.parse(textwrap.dedent("".join(lines)))
+    except (OSError, TypeError, SyntaxError):
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ExceptHandler):
+            site = Site(fn.__code__.co_filename, first + node.lineno - 1)
+            yield Approximation("what an `except` does is not followed", site)
 
 
 def _endings(path: Tracer) -> Iterator[Approximation]:
@@ -227,13 +248,26 @@ class _Merger:
         self.env = env
         self.paths = paths
         self.whole = whole
+        self.notes: list[Approximation] = []
 
     def graph(self) -> Graph:
         resources = {key: resource.node() for path in self.paths for key, resource in path.resources.items()}
         steps = self._steps()
         nodes = [self._node(found) for found in steps.values()]
         edges = [*self._edges(steps), *self._control(steps)]
-        return Graph(self.name, (*resources.values(), *nodes), tuple(edges))
+        return Graph(self.name, (*resources.values(), *nodes), tuple(self._forward([*resources, *steps], edges)))
+
+    def _forward(self, order: list[str], edges: list[Edge]) -> list[Edge]:
+        """Return the edges that go forward in the order of the first way that has their ends.
+
+        The same call may be the first of a loop's on one way and the second on another, so that ways may disagree about
+        the order of two steps.
+        """
+        index = {key: place for place, key in enumerate(order)}
+        forward = [edge for edge in edges if index[edge.source] < index[edge.target]]
+        if len(forward) < len(edges):
+            self.notes.append(Approximation("ways through the body disagree about the order of steps", None))
+        return forward
 
     def _steps(self) -> dict[str, list[Step]]:
         steps: dict[str, list[Step]] = {}

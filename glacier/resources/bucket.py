@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from glacier.errors import ConfigError, GlacierError, ObjectExistsError, ObjectNotFoundError
-from glacier.resources import formats, reading, writing
+from glacier.resources import formats, polars_functions, reading, writing
 from glacier.resources.border import crossing
 from glacier.resources.listing import ObjectInfo, entries
 from glacier.resources.preview import Preview, preview, schema
@@ -207,15 +207,16 @@ class Bucket:
     def get_uri(self) -> str:
         """Return the address as text, for Polars' own functions: a path on this machine, or `s3://`, `gs://`, `az://`.
 
-        On this machine the folder above it is made, where the provider makes folders. `write` and `sink` are safer:
-        they are atomic.
+        On this machine the folder above it is made, where the provider makes folders, and Polars writes by itself: a
+        failure leaves a part. On a cloud Polars' functions know the address and work with this provider's credentials
+        and endpoint; their writes are those of `write` and `sink` (see `polars_functions`).
 
         Raises:
             ConfigError: the name or the path is not allowed.
         """
         if not formats.is_pattern(self.path):
             self.storage.prepare(self.bucket_name, self.path)
-        return self.uri
+        return polars_functions.address(self) if "://" in str(self.uri) else self.uri
 
     def storage_options(self) -> dict[str, Any]:
         """Return what Polars needs as `storage_options=` to read `get_uri()`; empty on this machine."""
@@ -277,7 +278,7 @@ class Bucket:
             raise ConfigError(message, hint="name one object; bucket.list() gives those that are there")
         return self.storage.key(self.bucket_name, self.path)
 
-    def _write(self, given: Any, if_absent: bool) -> None:
+    def _write(self, given: Any, if_absent: bool, form: formats.Format | None = None) -> None:
         frame = _lazy(given, self)
         with self._crossing("write"):
             key = self._single_key("write")
@@ -288,7 +289,7 @@ class Bucket:
                 f"{self.uri} exists already on {self.on}", hint="leave out if_absent=True to replace it"
             )
         write = writing.create if if_absent else writing.replace
-        write(store, key, formats.FORMATS[self.format], frame, lambda: self._crossing("write"))
+        write(store, key, form or formats.FORMATS[self.format], frame, lambda: self._crossing("write"))
 
 
 def _lazy(given: Any, bucket: Bucket) -> pl.LazyFrame:
