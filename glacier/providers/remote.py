@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import uuid4
 
 from glacier.errors import AccessError, MissingExtraError
-from glacier.resources.formats import is_pattern
+from glacier.resources.formats import escaped, is_pattern
 from glacier.resources.listing import literal
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class CloudStorage(ABC):
         uri = self.uri(bucket_name, path)
         how = {"storage_options": self.options(), "credential_provider": self.credentials}
         if is_pattern(path):
-            return uri.replace("[", "[[]"), how
+            return escaped("", uri), how
         return f"{uri}/" if self.is_folder(bucket_name, path) else uri, how
 
     def is_folder(self, bucket_name: str, path: str) -> bool:
