@@ -34,16 +34,16 @@ if TYPE_CHECKING:
     from servers.process import Server
 
 BUCKET = "tables"
-KINDS: dict[str, type[Server]] = {"s3": SeaweedFS, "gcs": FakeGCS, "azure": Azurite}
+KINDS: dict[str, type[Server]] = {"aws": SeaweedFS, "gcp": FakeGCS, "azure": Azurite}
 ONCE = {"max_retries": 0}
 MIB = 1 << 20
 
 
-@pytest.fixture(scope="module", params=KINDS)
-def server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    with KINDS[request.param]() as server:
-        server.make_bucket(BUCKET)
-        yield server
+@pytest.fixture(scope="session", params=[pytest.param(name, marks=getattr(pytest.mark, name)) for name in KINDS])
+def server(request: pytest.FixtureRequest, servers: dict[str, Server]) -> Server:
+    server = servers[request.param]
+    server.make_bucket(BUCKET)
+    return server
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from glacier.errors import AccessError, MissingExtraError
 from glacier.resources import polars_functions
-from glacier.resources.formats import is_pattern
+from glacier.resources.formats import escaped, is_pattern
 from glacier.resources.listing import literal
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class CloudStorage(ABC):
         uri = self.uri(bucket_name, path)
         how = {"storage_options": self.options(), "credential_provider": self.credentials}
         if is_pattern(path):
-            return uri.replace("[", "[[]"), how
+            return escaped("", uri), how
         return f"{uri}/" if self.is_folder(bucket_name, path) else uri, how
 
     def is_folder(self, bucket_name: str, path: str) -> bool:

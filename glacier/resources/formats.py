@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-__all__ = ["FORMATS", "Format", "format_of", "is_pattern", "looks_like", "matcher", "sources"]
+__all__ = ["FORMATS", "Format", "escaped", "format_of", "is_pattern", "looks_like", "matcher", "sources"]
 
 
 @dataclass(frozen=True)
@@ -138,13 +138,48 @@ def sources(form: Format, source: str, *, pattern: bool) -> tuple[str | list[str
     """Return what the format's scan is given for a source, and how: an object as it is, a folder as patterns.
 
     A folder is read by its files' suffixes, so that marks, checksums and unfinished files in it do no harm.
+
+    Raises:
+        ConfigError: `**` is a part of a name; Polars takes it for whole folders only.
     """
     hive = {"hive_partitioning": True} if form.hive else {}
     if pattern:
-        return source, hive
+        return _whole_folders(source), hive
     if source.endswith("/"):
-        return [f"{glob.escape(source)}**/*{suffix}" for suffix in form.suffixes], hive
-    return (source, {"glob": False}) if form.globs else (glob.escape(source), {})
+        return [escaped(source, f"**/*{suffix}") for suffix in form.suffixes], hive
+    return (source, {"glob": False}) if form.globs else (escaped(source), {})
+
+
+def _whole_folders(pattern: str) -> str:
+    if re.search(r"[^/]\*\*|\*\*[^/]", pattern):
+        raise ConfigError(f"cannot read {pattern}: '**' stands for whole folders", hint="write '**/*' for all below")
+    return f"{pattern}/*" if pattern.endswith("/**") else pattern
+
+
+# What https://docs.rs/object_store/latest/object_store/path/struct.Path.html encodes, and the marks of a pattern.
+_SPECIAL = re.compile(r"""[*?\\{^}%`\]">[~<#|]|[^ -~]""")
+
+
+def escaped(literal: str, pattern: str = "") -> str:
+    """Join two parts of an address for Polars: in `literal` nothing is special, in `pattern` only `*`, `?` and `**`.
+
+    Of a pattern on a cloud Polars makes a regular expression, from the first folder with a `*` or `[` on, in which it
+    escapes nothing but dots. What comes before it asks the store for, but in an encoding of its own that finds only
+    plain characters: so the expression begins with the first folder that has another one.
+    """
+    address = literal + pattern
+    if "://" not in address:
+        return glob.escape(literal) + pattern.replace("[", "[[]")
+    if not re.search(r"[*?[]", address):
+        return address
+    start = address.rfind("/", 0, next(_SPECIAL.finditer(address)).start()) + 1
+    return address[:start] + re.sub(r"[^\w\s./*-]|[^ -~]", _as_expression, address[start:])
+
+
+def _as_expression(found: re.Match[str]) -> str:
+    if found[0] == "?":
+        return "[^/]"
+    return f"[\\{found[0]}]" if found[0] in "\\^[]&~" else f"[{found[0]}]"
 
 
 def is_pattern(path: str) -> bool:

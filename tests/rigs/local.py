@@ -1,24 +1,47 @@
 """The rig of this machine: a folder."""
 
 from pathlib import Path
+from typing import Any
 
 from glacier.config import LocalConfig
 from glacier.providers import LocalProvider
+from rigs.base import PrefixedRig
 
 
-class LocalRig:
+class LocalRig(PrefixedRig):
+    """`names` shows the files that are there: obstore would hide unfinished ones."""
+
+    supports = frozenset[str]()
+    never = {
+        "buckets": "a bucket is a folder, which the first write makes",
+        "credentials": "the file system asks for none",
+        "keys": "the file system asks for none",
+        "users": "the tests may run as root, who may write everything",
+        "web": "a file:// URL is the file's own address",
+        "signatures": "a file:// URL is the file's own address",
+    }
+
     def __init__(self, folder: Path) -> None:
-        self.bucket_name = "sales"
-        self.root = folder / "base" / self.bucket_name
+        self.base = folder / "base"
+        self.root = self.base / self.bucket_name
         self.root.mkdir(parents=True)
-        self.provider = LocalProvider(config=LocalConfig(base_path=folder / "base"))
+        self.provider = self.another()
+
+    def another(self, **fields: Any) -> LocalProvider:
+        return LocalProvider(config=LocalConfig(**{"base_path": self.base, **fields}))
+
+    def make_bucket(self, name: str) -> str:
+        (self.base / name).mkdir(exist_ok=True)
+        return name
 
     def put(self, path: str, data: bytes) -> None:
-        (self.root / path).parent.mkdir(parents=True, exist_ok=True)
-        (self.root / path).write_bytes(data)
+        file = self.root / self.path(path)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
 
     def get(self, path: str) -> bytes:
-        return (self.root / path).read_bytes()
+        return (self.root / self.path(path)).read_bytes()
 
     def names(self) -> list[str]:
-        return sorted(str(file.relative_to(self.root)) for file in self.root.rglob("*") if file.is_file())
+        mine = self.root / self.prefix
+        return sorted(str(file.relative_to(mine)) for file in mine.rglob("*") if file.is_file())

@@ -1,8 +1,10 @@
-"""The writes of Google's XML API, which fake-gcs-server lacks, in front of it.
+"""What fake-gcs-server lacks of Google's XML API, in front of it.
 
-Object puts, multipart uploads and copies become uploads of the JSON API with the same precondition; everything else
-passes through. Rules: https://cloud.google.com/storage/docs/xml-api/overview and, for the limits of parts,
-https://cloud.google.com/storage/docs/multipart-uploads.
+Object puts, multipart uploads and copies become uploads of the JSON API with the same precondition. The list of a
+bucket that nobody made is a 404, where fake-gcs-server fails with 500, and a range of an empty object is a 416, where
+it answers with bytes 0 to -1. Everything else passes through. Rules:
+https://cloud.google.com/storage/docs/xml-api/overview, https://cloud.google.com/storage/docs/xml-api/reference-status
+and, for the limits of parts, https://cloud.google.com/storage/docs/multipart-uploads.
 """
 
 from __future__ import annotations
@@ -44,8 +46,9 @@ class Target:
 
 @dataclass
 class Upload:
-    """A multipart upload under way: the object's properties, and its parts by number."""
+    """A multipart upload under way: the object's key and properties, and its parts by number."""
 
+    key: str
     properties: dict[str, Any]
     parts: dict[int, bytes] = field(default_factory=dict[int, bytes])
 
@@ -76,18 +79,25 @@ class FrontHandler(Relay):
     def relay(self) -> None:
         """Answer a write of the XML API here and pass everything else on."""
         target = Target.parse(self.path)
-        verb = None if self.path.startswith(JSON_API) or not target.key else self._verb(target)
-        if verb is None:
-            with self.passed_on(host=self.server.host) as response:
-                self.pass_back(response)
-            return
-        body = b"".join(self.body())
+        verb = None if self.path.startswith(JSON_API) else self._verb(target)
         try:
-            verb(target, body)
+            if verb is None:
+                self.pass_through()
+            else:
+                verb(target, b"".join(self.body()))
         except Refusal as error:
             self._reply_xml(error.status, f"<Error><Code>{error.code}</Code><Message>{error.code}</Message></Error>")
 
+    def pass_through(self) -> None:
+        """Answer what fake-gcs-server answers."""
+        with self.passed_on(host=self.server.host) as response:
+            if response.headers.get("Content-Range", "").endswith("/0"):
+                raise Refusal(416, "InvalidRange")
+            self.pass_back(response)
+
     def _verb(self, target: Target) -> Any:
+        if not target.key:
+            return self.list if self.command == "GET" and target.bucket else None
         match self.command:
             case "PUT" if "partNumber" in target.query:
                 return self.put_part
@@ -103,6 +113,11 @@ class FrontHandler(Relay):
                 return self.abort
             case _:
                 return None
+
+    def list(self, target: Target, _: bytes) -> None:
+        """List a bucket, if there is one."""
+        self._check(target.bucket)
+        self.pass_through()
 
     def put(self, target: Target, body: bytes) -> None:
         """Put an object."""
@@ -122,11 +137,9 @@ class FrontHandler(Relay):
 
     def begin(self, target: Target, _: bytes) -> None:
         """Begin a multipart upload."""
-        with self._ask("GET", f"/storage/v1/b/{quote(target.bucket, safe='')}") as response:
-            if response.status != 200:
-                raise Refusal(404, "NoSuchBucket")
+        self._check(target.bucket)
         number = uuid.uuid4().hex
-        self.server.uploads[number] = Upload(self._properties())
+        self.server.uploads[number] = Upload(target.key, self._properties())
         names = f"<Bucket>{target.bucket}</Bucket><Key>{escape(target.key)}</Key><UploadId>{number}</UploadId>"
         self._reply_xml(200, f"<InitiateMultipartUploadResult>{names}</InitiateMultipartUploadResult>")
 
@@ -153,6 +166,11 @@ class FrontHandler(Relay):
         self._upload(target)
         self.server.uploads.pop(target.query["uploadId"][0], None)
         self.reply(204)
+
+    def _check(self, bucket: str) -> None:
+        with self._ask("GET", f"/storage/v1/b/{quote(bucket, safe='')}") as response:
+            if response.status != 200:
+                raise Refusal(404, "NoSuchBucket")
 
     def _upload(self, target: Target) -> Upload:
         upload = self.server.uploads.get(target.query["uploadId"][0])
