@@ -21,10 +21,17 @@ if TYPE_CHECKING:
 
     from glacier.names import NameRule
 
-__all__ = ["CloudStorage", "Credentials", "package"]
+__all__ = ["POLARS_PATIENCE", "CloudStorage", "Credentials", "package", "patience"]
 
 RETRIES = 3
 """Times a request is sent again after a failure that may pass. Polars rebuilds its store once and so doubles it."""
+SILENCE = timedelta(seconds=28)
+"""How long obstore waits for a store that says nothing: a write and its undoing end within a minute.
+
+It covers the sending of a request's body too, so it is not less.
+"""
+POLARS_PATIENCE = {"max_retries": RETRIES, "read_timeout": "14s", "retry_timeout_ms": 14_000}
+"""The same for Polars, which only reads: it asks a silent store twice, a silent Azure four times."""
 
 
 class CloudStorage(ABC):
@@ -165,6 +172,14 @@ class Credentials(ABC):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
+
+
+def patience(*, allow_http: bool) -> dict[str, Any]:
+    """Return how long and how often a store of obstore tries; a transfer that goes on may take its time."""
+    return {
+        "client_options": {"allow_http": allow_http, "read_timeout": SILENCE, "timeout": timedelta(days=1)},
+        "retry_config": {"max_retries": RETRIES, "retry_timeout": SILENCE},
+    }
 
 
 def soon() -> datetime:

@@ -79,6 +79,8 @@ def _translated(error: Exception, place: Place, doing: str, head: Callable[[], b
     from obstore.exceptions import BaseError
     from polars.exceptions import PolarsError
 
+    if place.on != "local" and _of_store(error) and re.search("NoSuchUpload|InvalidBlockList", str(error)):
+        return _unsure(place, doing)
     if isinstance(error, FileNotFoundError) or "expanded paths were empty" in str(error):
         return _not_found(place, doing)
     known = _by_words(error, place, doing) or _by_kind(error, place, doing)
@@ -140,7 +142,7 @@ _WORDS: tuple[tuple[str, type[GlacierError], str, str], ...] = (
         "wait a little and try again",
     ),
     (
-        r"(?i)connection|connect error|dns error|error sending request|timed out|decoding response|incomplete",
+        r"(?i)connection|connect error|dns error|error sending request|timed out|response body|incomplete",
         InfrastructureError,
         "the store cannot be reached, or breaks off",
         "check the network and the provider's endpoint_url, then try again",
@@ -171,6 +173,13 @@ def _of_store(error: Exception) -> bool:
     if isinstance(error, BaseError | OSError):
         return not isinstance(error, AlreadyExistsError)
     return re.search(r"Generic \w+ error|status code|error sending request|object.?store", str(error)) is not None
+
+
+def _unsure(place: Place, doing: str) -> InfrastructureError:
+    """Make the error for an upload that the store has forgotten: it may have completed it, and its reply was lost."""
+    message = f"cannot {doing} {place.uri} on {place.on}: the store no longer knows the upload, or its reply was lost"
+    hint = "the object is whole, the old or the new one: look with bucket.stat(), then write again if need be"
+    return InfrastructureError(message, hint=hint)
 
 
 def _not_found(place: Place, doing: str) -> ObjectNotFoundError:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from glacier.names import OBJECT_KEY
 from glacier.providers.aws.config import BUCKET
 from glacier.providers.aws.credentials import AwsCredentials
-from glacier.providers.remote import RETRIES, CloudStorage
+from glacier.providers.remote import POLARS_PATIENCE, CloudStorage, patience
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -44,14 +44,13 @@ class S3Storage(CloudStorage):
             bucket_name,
             region=self.region,
             credential_provider=self.credentials.for_obstore,
-            client_options={"allow_http": _is_plain(self.endpoint)},
-            retry_config={"max_retries": RETRIES},
+            **patience(allow_http=_is_plain(self.endpoint)),
             **where,
         )
 
     def options(self) -> dict[str, Any]:
         """Return region, endpoint and retries."""
-        where = {"aws_region": self.region, "max_retries": RETRIES}
+        where = {"aws_region": self.region, **POLARS_PATIENCE}
         if self.endpoint is None:
             return where
         return {**where, "aws_endpoint_url": self.endpoint, "aws_allow_http": str(_is_plain(self.endpoint)).lower()}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from glacier.names import OBJECT_KEY
 from glacier.providers.azure.config import BUCKET
 from glacier.providers.azure.credentials import AzureCredentials, connection_string
-from glacier.providers.remote import RETRIES, CloudStorage
+from glacier.providers.remote import POLARS_PATIENCE, CloudStorage, patience
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -50,14 +50,13 @@ class BlobStorage(CloudStorage):
             account_name=self.account,
             endpoint=self.endpoint,
             credential_provider=self.credentials.for_obstore,
-            client_options={"allow_http": self._plain},
-            retry_config={"max_retries": RETRIES},
+            **patience(allow_http=self._plain),
         )
 
     def options(self) -> dict[str, Any]:
         """Return account, endpoint and retries."""
         where = {"account_name": self.account, "azure_endpoint": self.endpoint}
-        return {**where, "azure_allow_http": str(self._plain).lower(), "max_retries": RETRIES}
+        return {**where, "azure_allow_http": str(self._plain).lower(), **POLARS_PATIENCE}
 
 
 def account_name(config: AzureConfig) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from glacier.names import OBJECT_KEY
 from glacier.providers.gcp.config import BUCKET
 from glacier.providers.gcp.credentials import GcpCredentials
-from glacier.providers.remote import RETRIES, CloudStorage, package
+from glacier.providers.remote import POLARS_PATIENCE, CloudStorage, package, patience
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -48,13 +48,12 @@ class GCSStorage(CloudStorage):
             bucket_name,
             base_url=self.endpoint,
             credential_provider=self.credentials.for_obstore,
-            client_options={"allow_http": self._plain},
-            retry_config={"max_retries": RETRIES},
+            **patience(allow_http=self._plain),
         )
 
     def options(self) -> dict[str, Any]:
         """Return endpoint and retries."""
-        return {"google_base_url": self.endpoint, "max_retries": RETRIES}
+        return {"google_base_url": self.endpoint, **POLARS_PATIENCE}
 
     def url(self, bucket_name: str, path: str, expires: timedelta) -> str:
         """Return a URL signed with the service account's key (V4, no request is sent).
