@@ -194,7 +194,7 @@ def test_preview_on_a_cloud(run: Any, cloud: str) -> None:
     bucket_of(f"{cloud}/preview/t.csv", **fields_of(cloud, None, options(cloud)[1:])).write(DF)
     code, out, err = run("preview", f"{cloud}/preview/t.csv", "-n", "1", *options(cloud))
     assert (code, err) == (0, "")
-    assert out.startswith(f"{cloud}/preview/t.csv (csv): 1 rows, 3 columns")
+    assert out.startswith(f"{cloud}/preview/t.csv (csv): 1 of 3 rows, 3 columns")
     assert out.splitlines()[-1].split() == ["1", "a", "0.5"]
 
 

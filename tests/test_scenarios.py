@@ -13,7 +13,7 @@ from design_document import nested_pytest, read_blocks
 
 from glacier import Bucket, Defaults, GlacierEnv, Inject, Pipeline, Serverless, TaskConfig, read_state, task
 from glacier.config import AwsConfig, LambdaConfig, LocalConfig, S3Config, ValidationError
-from glacier.errors import InfrastructureError, MissingDependencyError
+from glacier.errors import AccessError, MissingDependencyError
 from glacier.execution.run import Run
 from glacier.providers import AWSProvider, LocalProvider
 from glacier.templates import DevelopmentLocalEnvironment, ProductionAWSEnvironment
@@ -117,7 +117,7 @@ def test_one_factory_serves_several_environments(tmp_path: Path) -> None:
     assert there.run().rows() == [("rye", 1, 6.0)]
     assert above.graph.contains(here.graph)
     assert here.graph.contains(above.graph)
-    with pytest.raises(InfrastructureError, match="s3://bakery"):
+    with pytest.raises(AccessError, match="no credentials for aws"):
         above.run()
 
 
