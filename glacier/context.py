@@ -18,6 +18,11 @@ __all__ = ["Recording", "Usage", "recorder", "stand_in", "standing_in", "usage",
 class Recording(Protocol):
     """What a resource needs of the recorder of a pipeline body."""
 
+    @property
+    def tracing(self) -> bool:
+        """Whether the body is only followed, so that nothing may be touched."""
+        ...
+
     def resource(self, resource: Any) -> None:
         """Note that the body made or fetched this resource."""
         ...

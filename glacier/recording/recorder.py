@@ -26,6 +26,9 @@ __all__ = ["Recorder", "nest"]
 class Recorder(ABC):
     """Collects the steps of one pipeline body, in the order in which the body makes them."""
 
+    tracing = False
+    """Whether the body is only followed, so that nothing may be touched."""
+
     def __init__(self, pipeline: RecordedPipeline, env: Any) -> None:
         self.name = pipeline.name
         self.env = env

@@ -76,6 +76,8 @@ def trace(pipeline: RecordedPipeline, env: Any, body: Callable[[], Any]) -> Trac
 class Tracer(Recorder):
     """Records one way through a body; `prefix` holds the answers to its first questions of truth."""
 
+    tracing = True
+
     def __init__(self, pipeline: RecordedPipeline, env: Any, prefix: tuple[bool, ...]) -> None:
         super().__init__(pipeline, env)
         self.prefix = prefix

@@ -214,7 +214,8 @@ class Bucket:
         Raises:
             ConfigError: the name or the path is not allowed.
         """
-        if not formats.is_pattern(self.path):
+        recording = context.recorder.get()
+        if not formats.is_pattern(self.path) and not (recording is not None and recording.tracing):
             self.storage.prepare(self.bucket_name, self.path)
         return polars_functions.address(self) if "://" in str(self.uri) else self.uri
 
