@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from glacier import context
 from glacier.errors import ConfigError, GlacierError, ObjectExistsError, ObjectNotFoundError
 from glacier.resources import formats, polars_functions, reading, writing
 from glacier.resources.border import crossing
