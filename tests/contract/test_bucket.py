@@ -1,6 +1,5 @@
 """What a bucket does on every provider: one test body, every rig."""
 
-import io
 import threading
 import time
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 from rigs import Rig
+from rigs.tables import FORMATS, OLD, SMALL, raw
 
 from glacier import context
 from glacier.errors import (
@@ -24,20 +24,11 @@ from glacier.errors import (
 )
 from glacier.resources import Bucket, writing
 
-SMALL = pl.DataFrame({"id": [1, 2, 3], "city": ["Oslo", "Lima", "Graz"], "amount": [1.5, -2.0, 0.25]})
-OLD = pl.DataFrame({"id": [7]})
-FORMATS = ("parquet", "csv", "json", "ndjson", "ipc")
 LATE = 1_500_000
 
 
 def bucket(rig: Rig, path: str, format: str | None = None) -> Bucket:
     return rig.bucket(path, format)
-
-
-def raw(frame: pl.DataFrame, format: str) -> bytes:
-    file = io.BytesIO()
-    getattr(frame, f"write_{format}")(file)
-    return file.getvalue()
 
 
 # --- formats -----------------------------------------------------------------------------------------------------
