@@ -86,7 +86,7 @@ def rig(
     rig.prefix = f"test{next(TESTS)}"
     for variable, value in rig.environment.items():
         monkeypatch.setenv(variable, value)
-    monkeypatch.setattr(AzureCredentials, "_identity", property(_nobody))
+    monkeypatch.setattr(AzureCredentials, "identity", property(_nobody))
     return rig
 
 

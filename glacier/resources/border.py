@@ -75,13 +75,17 @@ def crossing(place: Place, doing: str, head: Callable[[], bytes] = bytes) -> Gen
         raise translated from error
 
 
+# Of a pattern Polars says the first, of what should lie below a file a disk says the second (ENOTDIR).
+_NOTHING_THERE = r"expanded paths were empty|Not a directory \(os error 20\)"
+
+
 def _translated(error: Exception, place: Place, doing: str, head: Callable[[], bytes]) -> GlacierError | None:
     from obstore.exceptions import BaseError
     from polars.exceptions import PolarsError
 
     if place.on != "local" and _of_store(error) and re.search("NoSuchUpload|InvalidBlockList", str(error)):
         return _unsure(place, doing)
-    if isinstance(error, FileNotFoundError) or "expanded paths were empty" in str(error):
+    if isinstance(error, FileNotFoundError) or re.search(_NOTHING_THERE, str(error)):
         return _not_found(place, doing)
     known = _by_words(error, place, doing) or _by_kind(error, place, doing)
     # Of an empty ipc file Polars says no more than EINVAL.

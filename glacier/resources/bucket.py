@@ -193,13 +193,15 @@ class Bucket:
     def url(self, expires: timedelta | float = 3600) -> str:
         """Return a URL by which the object can be read: signed on a cloud, `file://` on this machine.
 
-        `expires` is how long it is good for, as a timedelta or in seconds; a `file://` URL does not expire.
+        `expires` is how long it is good for, as a timedelta or in seconds: 1 second to 7 days, which is the most that
+        S3 and Google allow (https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html). A `file://`
+        URL does not expire.
 
         Raises:
-            ConfigError: the path is a pattern or a folder.
+            ConfigError: the path is a pattern or a folder, or `expires` is out of its bounds.
         """
-        after = expires if isinstance(expires, timedelta) else timedelta(seconds=expires)
         with self._crossing("sign"):
+            after = _lifetime(expires, self)
             self._single_key("sign")
             return self.storage.url(self.bucket_name, self.path, after)
 
@@ -292,6 +294,14 @@ class Bucket:
             )
         write = writing.create if if_absent else writing.replace
         write(store, key, form or formats.FORMATS[self.format], frame, lambda: self._crossing("write"))
+
+
+def _lifetime(expires: Any, bucket: Bucket) -> timedelta:
+    seconds = expires.total_seconds() if isinstance(expires, timedelta) else expires
+    if isinstance(seconds, int | float) and 1 <= seconds <= 7 * 24 * 3600:
+        return timedelta(seconds=int(seconds))
+    message = f"cannot sign {bucket.uri} on {bucket.on}: expires must be 1 second to 7 days, not {expires!r}"
+    raise ConfigError(message, hint="give seconds, or a timedelta")
 
 
 def _lazy(given: Any, bucket: Bucket) -> pl.LazyFrame:

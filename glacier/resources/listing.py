@@ -35,8 +35,6 @@ def entries(bucket: Bucket) -> Iterator[ObjectInfo]:
     Raises:
         FileNotFoundError: the path is neither a pattern nor a folder, and there is no such object.
     """
-    import obstore
-
     storage, name, path = bucket.storage, bucket.bucket_name, bucket.path
     store, key = storage.store(name), storage.key(name, path)
     above = key.removesuffix(path)
@@ -46,7 +44,18 @@ def entries(bucket: Bucket) -> Iterator[ObjectInfo]:
     elif storage.is_folder(name, path):
         yield from _below(store, storage.prefix(name, path), above)
     else:
-        yield _info(obstore.head(store, key), above)
+        yield _info(_head(store, key), above)
+
+
+def _head(store: ObjectStore, key: str) -> ObjectMeta:
+    import obstore
+    from obstore.exceptions import GenericError
+
+    try:
+        return obstore.head(store, key)
+    except GenericError as error:
+        # ENOTDIR, of a disk: below a file there is nothing.
+        raise (FileNotFoundError(key) if "os error 20" in str(error) else error) from error
 
 
 def _below(store: ObjectStore, prefix: str, above: str) -> Iterator[ObjectInfo]:
@@ -59,7 +68,9 @@ def _below(store: ObjectStore, prefix: str, above: str) -> Iterator[ObjectInfo]:
 
 
 def _info(meta: ObjectMeta, above: str) -> ObjectInfo:
-    return ObjectInfo(meta["path"].removeprefix(above), meta["size"], meta["last_modified"], meta["e_tag"])
+    # Google and Azure write the mark in quotes in a header, and without them in a list.
+    mark = meta["e_tag"] and meta["e_tag"].strip('"')
+    return ObjectInfo(meta["path"].removeprefix(above), meta["size"], meta["last_modified"], mark)
 
 
 def literal(pattern: str) -> str:

@@ -8,7 +8,7 @@ A new cloud adds a module here with a class that has the attributes of `Rig`, a 
 to `pyproject.toml`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -42,6 +42,8 @@ class Rig(Protocol):
         provider: the provider.
         bucket_name: a bucket that is there.
         prefix: the folder in it that is the running test's own.
+        address: what the addresses of the bucket's objects begin with.
+        secrets: what must never be shown or stored.
         environment: the variables that the provider, or a copy of it, needs while a test runs.
         supports: the capabilities of the store.
         never: the capabilities that it lacks, and why.
@@ -50,6 +52,8 @@ class Rig(Protocol):
     provider: Any
     bucket_name: str
     prefix: str
+    address: str
+    secrets: Sequence[str]
     environment: Mapping[str, str]
     supports: ClassVar[frozenset[str]]
     never: ClassVar[Mapping[str, str]]

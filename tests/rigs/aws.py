@@ -21,6 +21,8 @@ class AwsRig(CloudRig):
 
     supports = frozenset({"buckets", "credentials", "keys", "users", "web", "signatures"})
     never: dict[str, str] = {}
+    address = f"s3://{CloudRig.bucket_name}/"
+    secrets = (OWNER.secret_key,)
 
     def __init__(self, folder: Path, server: SeaweedFS) -> None:
         file = folder / "credentials"

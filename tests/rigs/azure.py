@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from servers.azurite import Azurite
+
 from glacier.config import AzureConfig
 from glacier.providers import AzureProvider
 from rigs.base import CloudRig
@@ -16,6 +18,8 @@ class AzureRig(CloudRig):
 
     supports = frozenset({"buckets", "credentials", "keys", "web", "signatures"})
     never = {"users": "an account's key may do everything, and Azurite knows no roles"}
+    address = f"az://{CloudRig.bucket_name}/"
+    secrets = (Azurite.account_key,)
 
     def another(self, **fields: Any) -> AzureProvider:
         account = {"storage_account": self.server.account_name, "account_key": self.server.account_key}

@@ -21,6 +21,9 @@ class GcpRig(CloudRig):
         "signatures": "fake-gcs-server checks no signature and no expiry; Google does",
     }
 
+    address = f"gs://{CloudRig.bucket_name}/"
+    secrets = ("PRIVATE KEY",)
+
     def __init__(self, folder: Path, server: FakeGCS) -> None:
         self.key_file = folder / "service_account.json"
         self.key_file.write_text(json.dumps(_service_account(server.project_id)))

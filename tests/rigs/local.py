@@ -12,6 +12,7 @@ class LocalRig(PrefixedRig):
     """`names` shows the files that are there: obstore would hide unfinished ones."""
 
     supports = frozenset[str]()
+    secrets = ()
     never = {
         "buckets": "a bucket is a folder, which the first write makes",
         "credentials": "the file system asks for none",
@@ -25,6 +26,7 @@ class LocalRig(PrefixedRig):
         self.base = folder / "base"
         self.root = self.base / self.bucket_name
         self.root.mkdir(parents=True)
+        self.address = f"{self.root}/"
         self.provider = self.another()
 
     def another(self, **fields: Any) -> LocalProvider:

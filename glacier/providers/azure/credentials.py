@@ -41,7 +41,7 @@ class AzureCredentials(Credentials):
             return {"access_key": self._key}, None
         exceptions = package("azure.core.exceptions", "azure")
         try:
-            token = self._identity.get_token(_SCOPE)
+            token = self.identity.get_token(_SCOPE)
         except exceptions.ClientAuthenticationError as error:
             hint = (
                 "set account_key= in AzureConfig, AZURE_STORAGE_CONNECTION_STRING or AZURE_STORAGE_KEY, or `az login`"
@@ -56,7 +56,8 @@ class AzureCredentials(Credentials):
         return connection_string(self._config).get("AccountKey") or os.environ.get("AZURE_STORAGE_KEY") or None
 
     @cached_property
-    def _identity(self) -> Any:
+    def identity(self) -> Any:
+        """The default credentials, as the SDK's clients take them."""
         return package("azure.identity", "azure").DefaultAzureCredential()
 
 
