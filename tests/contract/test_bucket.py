@@ -476,6 +476,8 @@ def test_two_buckets_of_one_place_are_equal(rig: Rig) -> None:
 class Recorder:
     """Notes what a pipeline's recorder is told."""
 
+    tracing = True
+
     def __init__(self) -> None:
         self.told: list = []
 
