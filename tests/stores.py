@@ -39,8 +39,8 @@ def proxies() -> dict[str, Proxy]:
 
 def provider(kind: str, endpoint: str | None = None, **fields: Any) -> Any:
     """Make a provider of a running store; that of AWS takes its keys where a user's would, see `KEYS`."""
-    server = stores()[kind]
-    given = {"endpoint_url": endpoint or server.endpoint, **fields}
+    server: Any = CLOUDS[kind]
+    given = {"endpoint_url": endpoint or stores()[kind].endpoint, **fields}
     if kind == "aws":
         return AWSProvider(config=AwsConfig(**{"region": server.region, **given}))
     if kind == "gcp":

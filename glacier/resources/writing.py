@@ -29,6 +29,8 @@ _PART = 16 << 20
 
 S3 takes 10,000 parts (https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html): objects of up to 160 GB.
 """
+_AT_ONCE = 2
+"""Parts on their way at once. Each must arrive within the 28 s that a store may say nothing: 10 Mbit/s suffice."""
 
 
 def replace(store: ObjectStore, key: str, form: Format, frame: pl.LazyFrame, guard: Guard) -> None:
@@ -82,8 +84,9 @@ class Draft(io.RawIOBase):
         self._key = key
         self._guard = guard
         self._lock = threading.Lock()
-        self._held = bytearray()
-        self._parts: queue.Queue[bytes | None] = queue.Queue(maxsize=2)
+        self._held: list[bytes] = []
+        self._size = 0
+        self._parts: queue.Queue[list[bytes] | None] = queue.Queue(maxsize=2)
         self._sender: threading.Thread | None = None
         self._open = True
         self._abandoned = False
@@ -103,10 +106,11 @@ class Draft(io.RawIOBase):
         with self._lock:
             if not self._open:
                 raise ValueError("this draft is closed")
-            self._held += data
-            if len(self._held) >= _PART:
-                self._send(bytes(self._held))
-                self._held.clear()
+            # No copy where they are bytes already, as Polars' are.
+            self._held.append(bytes(data))
+            self._size += len(self._held[-1])
+            if self._size >= _PART:
+                self._send()
         return len(data)
 
     def commit(self) -> None:
@@ -121,9 +125,9 @@ class Draft(io.RawIOBase):
             self._open = False
             if self._sender is None:
                 with self._guard():
-                    obstore.put(self._store, self._key, bytes(self._held), use_multipart=False)
+                    obstore.put(self._store, self._key, b"".join(self._held), use_multipart=False)
                 return
-            self._send(bytes(self._held))
+            self._send()
         self._finish()
 
     def abandon(self) -> None:
@@ -136,10 +140,11 @@ class Draft(io.RawIOBase):
             self._hand_over(None)
             self._sender.join()
 
-    def _send(self, part: bytes) -> None:
+    def _send(self) -> None:
         if self._sender is None:
             self._sender = threading.Thread(target=self._upload, name="glacier-upload", daemon=True)
             self._sender.start()
+        part, self._held, self._size = self._held, [], 0
         self._hand_over(part)
 
     def _finish(self) -> None:
@@ -149,7 +154,7 @@ class Draft(io.RawIOBase):
         if self.error is not None:
             raise self.error
 
-    def _hand_over(self, part: bytes | None) -> None:
+    def _hand_over(self, part: list[bytes] | None) -> None:
         """Give the sender a part, None for the end, unless it has ended by itself."""
         while self._sender is not None and self._sender.is_alive():
             try:
@@ -165,7 +170,14 @@ class Draft(io.RawIOBase):
 
         try:
             with self._guard():
-                obstore.put(self._store, self._key, self._received(), use_multipart=True, chunk_size=_PART)
+                obstore.put(
+                    self._store,
+                    self._key,
+                    self._received(),
+                    use_multipart=True,
+                    chunk_size=_PART,
+                    max_concurrency=_AT_ONCE,
+                )
         except _AbandonedError:
             return
         except Exception as error:
@@ -174,8 +186,7 @@ class Draft(io.RawIOBase):
     def _received(self) -> Iterator[bytes]:
         """Yield the parts; raising here makes obstore tell the store to forget them."""
         while (part := self._parts.get()) is not None:
-            if part:
-                yield part
+            yield from part
         if self._abandoned:
             raise _AbandonedError
 
