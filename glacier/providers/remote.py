@@ -6,7 +6,7 @@ import weakref
 from abc import ABC, abstractmethod
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 from uuid import uuid4
 
 from glacier.errors import AccessError, MissingExtraError
@@ -203,11 +203,16 @@ def package(name: str, extra: str) -> Any:
 _alive: weakref.WeakValueDictionary[str, Credentials] = weakref.WeakValueDictionary()
 
 
-def _recalled(token: str, kind: str) -> Credentials:
-    found = _alive.get(token)
-    if found is None:
-        raise AccessError(
-            f"a pickled plan reads from {kind}, and pickles hold no credentials",
-            hint="scan the bucket again in this process",
-        )
-    return found
+def _recalled(token: str, kind: str) -> Credentials | _Elsewhere:
+    return _alive.get(token) or _Elsewhere(kind)
+
+
+class _Elsewhere:
+    """Stands for the credentials of another process: it refuses when it is asked, as Polars would hide an error before."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+    def __call__(self) -> NoReturn:
+        message = f"a pickled plan reads from {self.kind}, and pickles hold no credentials"
+        raise AccessError(message, hint="scan the bucket again in this process")
