@@ -208,7 +208,7 @@ def _recalled(token: str, kind: str) -> Credentials | _Elsewhere:
 
 
 class _Elsewhere:
-    """Stands for the credentials of another process: it refuses when it is asked, as Polars would hide an error before."""
+    """Stands for credentials of another process: it refuses when it is asked, Polars hides what unpickling raises."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
