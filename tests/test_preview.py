@@ -2,7 +2,6 @@
 
 import gzip
 import io
-from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -383,27 +382,6 @@ def test_noise_is_no_footer(data: bytes) -> None:
 def test_a_footer_cannot_ask_for_much(bomb: bytes) -> None:
     with pytest.raises(Unclear):
         parquet_footer.read_footer(bomb, 20)
-
-
-@pytest.mark.parametrize("format", FOOTERS)
-def test_a_damaged_file_shows_what_polars_makes_of_it_or_the_truth(base: Path, format: str) -> None:
-    good = FOOTERS[format]
-    true = outcome(lambda: EVERY.head(20))
-    size = len(footer(format, good))
-    for at in range(len(good) - size, len(good), max(size // 60, 1)):
-        source = bucket(base, f"t.{format}", good[:at] + bytes([good[at] ^ 0x55]) + good[at + 1 :])
-        polars = outcome(lambda source=source: source.scan().head(20).collect())
-        assert outcome(lambda source=source: source.preview().rows) in (polars, true), at
-
-
-def outcome(look: Callable[[], pl.DataFrame]) -> str:
-    """Return the rows as text, or what kind of failure it is; Polars' panics are no `Exception`."""
-    try:
-        return str(look().to_dicts())
-    except Exception:
-        return "an error"
-    except BaseException as error:
-        return type(error).__name__
 
 
 def test_an_encrypted_file_is_left_to_polars(base: Path) -> None:
