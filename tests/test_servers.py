@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -95,7 +96,7 @@ def test_put_get_range_head_list_delete(store: Any) -> None:
 
 @pytest.mark.parametrize("key", ["a b+c.bin", "übung/50%.bin", "x=1/[y]*.bin"])
 def test_keys_of_all_kinds(store: Any, key: str) -> None:
-    obstore.put(store, key, key.encode())
+    obstore.put(store, key, io.BytesIO(key.encode()))
     obstore.copy(store, key, f"{key}.copy")
     assert obstore.get(store, f"{key}.copy").bytes() == key.encode()
     assert {key, f"{key}.copy"} <= {one["path"] for one in obstore.list(store).collect()}
@@ -153,7 +154,7 @@ def test_a_copy_finds_its_place_taken(server: Server, store: Any) -> None:
     if isinstance(server, SeaweedFS):
         store = server.store(BUCKET, copy_if_not_exists="multipart")
     for key in ("source", "taken"):
-        obstore.put(store, key, key.encode())
+        obstore.put(store, key, io.BytesIO(key.encode()))
     with pytest.raises(AlreadyExistsError):
         obstore.copy(store, "source", "taken", overwrite=False)
     obstore.copy(store, "source", "free", overwrite=False)

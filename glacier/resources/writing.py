@@ -125,7 +125,7 @@ class Draft(io.RawIOBase):
             self._open = False
             if self._sender is None:
                 with self._guard():
-                    obstore.put(self._store, self._key, b"".join(self._held), use_multipart=False)
+                    obstore.put(self._store, self._key, io.BytesIO(b"".join(self._held)), use_multipart=False)
                 return
             self._send()
         self._finish()

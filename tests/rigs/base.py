@@ -1,5 +1,6 @@
 """What the rigs share: paths of the running test's own, and a store to look into from the outside."""
 
+import io
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -28,7 +29,7 @@ class PrefixedRig:
         return [entry.path.removeprefix(f"{self.prefix}/") for entry in entries]
 
     def put(self, path: str, data: bytes) -> None:
-        obstore.put(self.store, self.path(path), data)
+        obstore.put(self.store, self.path(path), io.BytesIO(data))
 
     def get(self, path: str) -> bytes:
         return bytes(obstore.get(self.store, self.path(path)).bytes())
