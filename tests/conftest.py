@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from itertools import count
 
 import pytest
+from _pytest import runner
 from hypothesis import settings
 from rigs import Rig, having, start
 from servers.azurite import Azurite
@@ -37,17 +38,16 @@ ALONE = {
     "CLOUDSDK_CONFIG": os.devnull,
 }
 
+# A thread of Polars may call getenv(3) at any time, also after its query has returned, and glibc crashes when a
+# variable is added beside it. So what holds for every test is set once, before Polars is loaded, and pytest's own
+# variable, which it adds and removes for each test, is left out.
+for name in [name for name in os.environ if name.startswith(OURS) and name not in KEPT]:
+    del os.environ[name]
+os.environ.update(ALONE)
+runner._update_current_test_var = lambda item, when: None
+
 SERVERS: dict[str, type[Server]] = {"aws": SeaweedFS, "gcp": FakeGCS, "azure": Azurite}
 TESTS = count(1)
-
-
-@pytest.fixture(autouse=True)
-def _no_developer_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hide the variables that `GlacierEnv.from_env` and the clouds' packages would read."""
-    for name in [name for name in os.environ if name.startswith(OURS) and name not in KEPT]:
-        monkeypatch.delenv(name)
-    for name, value in ALONE.items():
-        monkeypatch.setenv(name, value)
 
 
 @pytest.fixture(scope="session")
