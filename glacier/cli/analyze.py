@@ -1,0 +1,24 @@
+"""`glacier analyze`: what a pipeline would do."""
+
+from __future__ import annotations
+
+from glacier.cli.app import app
+from glacier.cli.options import AsJson, Debug, Params, Target
+
+__all__ = ["analyze"]
+
+
+@app.command()
+def analyze(
+    target: Target,
+    param: Params = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Show a pipeline's tasks, resources and conditions without touching data."""
+    import json
+
+    from glacier.loading import load_pipeline, parameters
+
+    analysis = load_pipeline(target).run("analyze", **parameters(param or ()))
+    print(json.dumps(analysis.plain(), indent=2) if as_json else str(analysis))

@@ -1,0 +1,32 @@
+"""`glacier dag`: the picture of a pipeline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from glacier.cli.app import app
+from glacier.cli.options import Debug, Params, Target
+
+__all__ = ["dag"]
+
+
+@app.command()
+def dag(
+    target: Target,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Write FILE.svg, .png, .dot, .mmd or .txt instead.")
+    ] = None,
+    param: Params = None,
+    debug: Debug = False,
+) -> None:
+    """Draw a pipeline: as text here, or as a picture in a file."""
+    from glacier.loading import load_pipeline, parameters
+
+    graph = load_pipeline(target).run("analyze", **parameters(param or ()))["dag"]
+    if output is None:
+        print(graph.text())
+    else:
+        print(graph.save(output))
