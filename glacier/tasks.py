@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
 from glacier import context, registry
 from glacier.errors import ConfigError, UnboundTaskError
-from glacier.execution.attempts import Job, attempt
+from glacier.execution.attempts import Call, Job, attempt
 from glacier.execution.options import RunOptions, check_parameters, names_of
 from glacier.injection import Inject, Signature
 from glacier.names import PIPELINE, TASK
@@ -64,7 +64,7 @@ class Task:
             return recorder.call(self, bound)
         if context.usage.get() is not None:
             return self.fn(*bound.args, **bound.kwargs)
-        return attempt(lambda: self.fn(*bound.args, **bound.kwargs), Job(self.name, self.settings(env), env))
+        return attempt(Call(self.fn, bound.args, bound.kwargs), Job(self.name, self.settings(env), env))
 
     def run(self, mode: str = "local", **params: Any) -> Any:
         """Run the task alone, as a pipeline of one step, in the mode and with the results of `Pipeline.run`.

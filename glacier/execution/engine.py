@@ -24,7 +24,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from glacier.errors import PipelineError
-from glacier.execution.attempts import Job, attempt
+from glacier.execution.attempts import Call, Job, attempt
 from glacier.recording import Step, nested, replaced
 from glacier.recording.live import is_handle
 
@@ -182,15 +182,16 @@ class Engine:
         for name in {need.name for need in step.inputs if need.access == "data"}:
             bound.arguments[name] = replaced(bound.arguments[name], self._plain)
         job = Job(step.name, step.task.settings(self.env), self.env, f" of pipeline {self.run.pipeline!r}")
+        call = (
+            Call(_computed, (fn, *bound.args), bound.kwargs) if self.env.debug else Call(fn, bound.args, bound.kwargs)
+        )
 
-        def work() -> tuple[Any, Any]:
-            value = fn(*bound.args, **bound.kwargs)
-            if not (self.env.debug and type(value).__name__ == "LazyFrame"):
-                return value, value
-            computed = value.collect()
-            return computed.lazy(), computed
+        def note(kind: str, _details: dict[str, Any]) -> None:
+            if kind == "started":
+                self.run.tried(step)
 
-        return attempt(work, job, lambda: self.run.tried(step))
+        value = attempt(call, job, note)
+        return value if self.env.debug else (value, value)
 
     def _plain(self, value: Any) -> Any:
         return self.values[value._self_step.key] if is_handle(value) else value
@@ -223,6 +224,15 @@ class Engine:
     def _leave(self, step: Step) -> None:
         self._running -= 1
         self._missing.pop(step.key, None)
+
+
+def _computed(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[Any, Any]:
+    """Return what `fn` returns, and a LazyFrame's DataFrame beside it."""
+    value = fn(*args, **kwargs)
+    if type(value).__name__ != "LazyFrame":
+        return value, value
+    computed = value.collect()
+    return computed.lazy(), computed
 
 
 class _Inside(threading.local):
