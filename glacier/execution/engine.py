@@ -106,6 +106,7 @@ class Engine:
         """Take the value of an operation that the body did itself."""
         step.began = time.perf_counter()
         step.seconds = 0.0
+        step.known = True
         self._note_value(step, value)
 
     @property
@@ -341,6 +342,8 @@ class Engine:
         return attempt(call, facts.job, note)
 
     def _note_value(self, step: StepRun, value: Any) -> None:
+        if self.closed:
+            return
         step.state = "done"
         if type(value) not in ATOMS:
             value = self._looked_at(step, value)
@@ -378,10 +381,13 @@ class Engine:
         return plan
 
     def _note_failure(self, step: StepRun, error: BaseException) -> None:
+        step.failure = error
+        if self.closed:
+            return
         if self._plans.any and isinstance(error, Exception):
             self._plans.blame(step, error)
+            self._plans.not_computed(step)
         step.state = "failed"
-        step.failure = error
         step.error = f"{type(error).__name__}: {error}"[:500]
         if self._tell is not None:
             self._tell("failed", step)

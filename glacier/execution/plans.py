@@ -132,6 +132,11 @@ class Plans:
             each.plan = None
             self._engine.tell("succeeded", each)
 
+    def not_computed(self, step: StepRun) -> None:
+        """Note that a step failed: what it was built of is only planned, as before."""
+        for each in _planned_above(step):
+            each.state = "planned"
+
     # --- computing ----------------------------------------------------------------------------------------------
 
     def compute(self, step: StepRun, plan: Any, alone: Callable[[], Any]) -> Any:
