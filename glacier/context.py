@@ -10,9 +10,9 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Callable, Generator, Mapping
 
-__all__ = ["Recording", "Usage", "recorder", "stand_in", "standing_in", "usage", "using"]
+__all__ = ["Recording", "Usage", "carried", "recorder", "stand_in", "standing_in", "usage", "using"]
 
 
 class Recording(Protocol):
@@ -42,6 +42,10 @@ class Usage(Protocol):
 
 recorder: ContextVar[Recording | None] = ContextVar("glacier_recorder", default=None)
 usage: ContextVar[Usage | None] = ContextVar("glacier_usage", default=None)
+carried: ContextVar[dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] | None] = ContextVar(
+    "glacier_carried", default=None
+)
+"""While something is pickled for a process of this user's own: the calls to make there before it is unpickled."""
 _stand_ins: ContextVar[tuple[tuple[Any, Any], ...]] = ContextVar("glacier_stand_ins", default=())
 
 

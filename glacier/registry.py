@@ -25,7 +25,7 @@ _OURS: dict[Group, dict[str, str]] = {
         "cloud_function": "glacier.execution.executors.serverless:submit",
         "azure_function": "glacier.execution.executors.serverless:submit",
         "serverless": "glacier.execution.executors.serverless:submit",
-        "process": "glacier.execution.executors.unavailable:submit",
+        "process": "glacier.execution.executors.process:submit",
         "dask": "glacier.execution.executors.unavailable:submit",
     },
 }

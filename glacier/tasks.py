@@ -196,6 +196,9 @@ class Pipeline:
         """The parameters and what can fill them."""
         return Signature(self.fn)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "last_run": None}
+
     def __repr__(self) -> str:
         return f"<Pipeline {self.name!r} of {_where(self.env)}>"
 
