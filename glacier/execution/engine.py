@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from glacier.errors import PipelineError
 from glacier.execution.attempts import Call, Job, attempt
+from glacier.execution.cancelling import Cancel
 from glacier.recording import Step, nested, replaced
 from glacier.recording.live import is_handle
 
@@ -56,6 +57,7 @@ class Engine:
         self._failure: Exception | None = None
         self._closed = False
         self._inside = _Inside()
+        self._cancel = Cancel()
 
     def value(self, step: Step) -> Any:
         """Return the value of a step, after running it and everything it needs.
@@ -88,6 +90,11 @@ class Engine:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+
+    def cancel(self) -> None:
+        """Start nothing more, and end what can be ended."""
+        self.close()
+        self._cancel.cancel()
 
     def _want(self, steps: list[Step]) -> None:
         with self._changed:
@@ -181,7 +188,8 @@ class Engine:
         fn, bound = step.task.fn, step.bound
         for name in {need.name for need in step.inputs if need.access == "data"}:
             bound.arguments[name] = replaced(bound.arguments[name], self._plain)
-        job = Job(step.name, step.task.settings(self.env), self.env, f" of pipeline {self.run.pipeline!r}")
+        where = f" of pipeline {self.run.pipeline!r}"
+        job = Job(step.name, step.task.settings(self.env), self.env, where, cancel=self._cancel)
         call = (
             Call(_computed, (fn, *bound.args), bound.kwargs) if self.env.debug else Call(fn, bound.args, bound.kwargs)
         )

@@ -144,7 +144,7 @@ def execute(
     try:
         over.wait()
     except KeyboardInterrupt:
-        engine.close()
+        engine.cancel()
         run.state = "cancelled"
         raise
     run.seconds = time.perf_counter() - start

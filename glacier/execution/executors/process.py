@@ -74,8 +74,9 @@ def submit(call: Call, job: Job) -> Any:
         Exception: whatever the task raised, with a note of the lines.
     """
     _check(job)
-    with _pool.worker(job) as worker, job.cancel.stopping(worker.kill):
-        return worker.run(call, job)
+    while True:
+        with _pool.worker(job) as worker, job.cancel.stopping(worker.kill), contextlib.suppress(_StaleError):
+            return worker.run(call, job)
 
 
 def shutdown() -> None:
@@ -93,8 +94,12 @@ def _check(job: Job) -> None:
 # --- one worker -----------------------------------------------------------------------------------------------------
 
 
-class _Late(Exception):
+class _LateError(Exception):
     """The time is over."""
+
+
+class _StaleError(Exception):
+    """A module that the worker has imported has changed since; the call did not begin."""
 
 
 class _Worker:
@@ -148,7 +153,7 @@ class _Worker:
         """
         try:
             self._exchange([], time.monotonic() + _PATIENCE, job.note)
-        except (_Late, EOFError):
+        except (_LateError, EOFError):
             self.kill()
             said = "\n".join(self._said)
             raise WorkerDiedError(f"the process of {job} did not start: {said or 'it said nothing'}") from None
@@ -162,7 +167,7 @@ class _Worker:
         self._said.clear()
         try:
             answer = self._exchange(parts, None if limit is None else time.monotonic() + limit, job.note)
-        except _Late:
+        except _LateError:
             self.kill()
             message = f"{job} took longer than its timeout of {limit:g} s; its process was killed"
             raise TaskTimeoutError(message, hint="raise timeout=, or do less in the task") from None
@@ -172,6 +177,9 @@ class _Worker:
             self.kill()
             raise
         what, *details = pickle.loads(answer[0])
+        if what == "stale":
+            self.kill()
+            raise _StaleError
         if what == "failed":
             raise details[0].rebuilt()
         return decode(answer[1:])
@@ -205,7 +213,7 @@ class _Worker:
         """Send a message, if there is one, and return the answer; meanwhile hand on what the worker says.
 
         Raises:
-            _Late: the deadline has passed.
+            _LateError: the deadline has passed.
             EOFError: the worker is gone.
         """
         outgoing = sending(self._connection, parts) if parts else iter(())
@@ -227,7 +235,7 @@ class _Worker:
         """Wait until there is something to do."""
         left = None if deadline is None else deadline - time.monotonic()
         if left is not None and left <= 0:
-            raise _Late
+            raise _LateError
         for descriptor, event in poll.poll(None if left is None else math.ceil(left * 1000)):
             if descriptor != self._connection.fileno() and not event & select.POLLIN:
                 poll.unregister(descriptor)
@@ -396,8 +404,10 @@ class _Pool:
         """Let another thread bury it: that takes as long as a shell takes to end."""
         self._all.discard(worker)
         worker.kill()
-        with contextlib.suppress(RuntimeError):  # at the end of this process there is no thread left: leashes do it
+        try:
             _starter.submit(worker.bury)
+        except RuntimeError:  # this process ends, and its threads have ended already
+            worker.bury()
 
 
 def _drop_started(starting: Future[_Worker]) -> None:
@@ -406,6 +416,14 @@ def _drop_started(starting: Future[_Worker]) -> None:
         starting.result().bury()
 
 
+def _renew() -> None:
+    """Begin without workers: in a fork they are those of the parent, and the thread that starts them is missing."""
+    global _starter, _pool
+    _starter, _pool = ThreadPoolExecutor(1, "glacier-workers"), _Pool()
+
+
 _starter = ThreadPoolExecutor(1, "glacier-workers")
 _pool = _Pool()
 atexit.register(shutdown)
+if sys.platform != "win32":
+    os.register_at_fork(after_in_child=_renew)

@@ -63,10 +63,15 @@ def main(descriptor: int, parent: int, folder: str) -> None:
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
     importlib.import_module("polars")  # loading it is no part of the first task
+    modules = _Modules()
     answer("ready")
     for frame in frames(connection):
         assert frame is not None
-        _serve(frame, answer, Path(folder))
+        if modules.changed():
+            answer("stale")
+        else:
+            _serve(frame, answer, Path(folder))
+            modules.look()
 
 
 class _Answers:
@@ -80,6 +85,34 @@ class _Answers:
         with self._lock:
             for _ in sending(self._connection, [pickle.dumps(what), *parts]):
                 pass
+
+
+class _Modules:
+    """Remembers the files of the user's own modules that tasks have imported here: one that changes makes it stale."""
+
+    def __init__(self) -> None:
+        self._known = set(sys.modules)
+        self._files: dict[str, tuple[int, int] | None] = {}
+
+    def look(self) -> None:
+        """Remember the modules that are new."""
+        new = [sys.modules[name] for name in sys.modules.keys() - self._known]
+        self._known.update(sys.modules)
+        for module in new:
+            file = getattr(module, "__file__", None)
+            if file and not file.startswith((sys.prefix, sys.base_prefix)):
+                self._files[file] = _signature(file)
+
+    def changed(self) -> bool:
+        """Whether a file is no longer the one that was imported."""
+        return any(_signature(file) != before for file, before in self._files.items())
+
+
+def _signature(file: str) -> tuple[int, int] | None:
+    with contextlib.suppress(OSError):
+        about = Path(file).stat()
+        return about.st_mtime_ns, about.st_size
+    return None
 
 
 class _Forward(logging.Handler):
