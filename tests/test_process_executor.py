@@ -687,8 +687,8 @@ def test_a_memory_limit_is_named(env: GlacierEnv, capsys: Any, work: Callable[[i
 
 def belongings() -> tuple[int, int]:
     """Return how many descriptors this process has open and how many processes it has started."""
-    children = [each for each in Path("/proc/self/task").glob("*/children")]
-    return len(os.listdir("/proc/self/fd")), sum(len(each.read_text().split()) for each in children)
+    children = Path("/proc/self/task").glob("*/children")
+    return len(list(Path("/proc/self/fd").iterdir())), sum(len(each.read_text().split()) for each in children)
 
 
 @pytest.mark.slow
@@ -745,7 +745,7 @@ def test_several_run_side_by_side(env: GlacierEnv, tmp_path: Path) -> None:
 def test_a_fork_has_workers_of_its_own(tmp_path: Path) -> None:
     code = f"""
 import os
-{CELLS.replace("print(", "str(")}
+{CELLS.rpartition("print(")[0]}
 @env.task(executor="process")
 def pid():
     return os.getpid()

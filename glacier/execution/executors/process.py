@@ -109,6 +109,7 @@ class _Worker:
         self.environment = dict(os.environ)
         self._gone = False
         self._ending = threading.Lock()
+        self._starved = False
         self._said: deque[str] = deque(maxlen=_LAST_WORDS)
         self._folder = Path(tempfile.mkdtemp(prefix="glacier-worker-"))
         self._connection, theirs = socket.socketpair()
@@ -164,6 +165,7 @@ class _Worker:
         level = min(logging.getLogger().level or logging.INFO, logging.INFO)
         terms = Terms(str(job), _folder(), sys.path, memory, level)
         parts = [pickle.dumps(terms), *call_parts(call, job, self._folder)]
+        self._starved = False
         self._said.clear()
         try:
             answer = self._exchange(parts, None if limit is None else time.monotonic() + limit, job.note)
@@ -227,8 +229,7 @@ class _Worker:
             for name in self._streams:
                 self._listen(name, note)
             if (answer := self._answer(note)) is not None:
-                for name in self._streams:
-                    self._listen(name, note)
+                self._listen_to_the_end(note)
                 return answer
 
     def _wait(self, poll: select.poll, deadline: float | None) -> None:
@@ -257,10 +258,19 @@ class _Worker:
                 for line in lines:
                     self._heard(name, line, note)
 
+    def _listen_to_the_end(self, note: Note) -> None:
+        """Hand on what is left when a call is over, also a line without an end."""
+        for name in self._streams:
+            self._listen(name, note)
+            if self._rest[name]:
+                self._heard(name, self._rest[name], note)
+                self._rest[name] = b""
+
     def _heard(self, name: str, data: bytes, note: Note) -> None:
         line = data.decode(errors="replace")
         if name == "stderr":
             self._said.append(line)
+            self._starved = self._starved or OUT_OF_MEMORY.search(line) is not None
         print(line, file=getattr(sys, name))
         note("log", {"stream": name, "level": None, "line": line})
 
@@ -271,23 +281,16 @@ class _Worker:
         if job.cancel.cancelled:
             return TaskCancelledError(f"{job} was cancelled; its process was killed")
         code = _code(self._process)
-        for name in self._streams:
-            self._listen(name, job.note)
-            self._heard_rest(name, job.note)
+        self._listen_to_the_end(job.note)
         self.kill()
         said, memory = "\n".join(self._said), job.settings["memory"]
-        if memory is not None and OUT_OF_MEMORY.search(said):
+        if memory is not None and self._starved:
             message = f"{job} took more memory than its limit of {memory} MiB; its process ended ({_cause(code)})"
             return TaskMemoryError(message, hint="raise memory=, or work on less at a time")
         error = WorkerDiedError(f"the process of {job} ended before the task did: {_cause(code)}", hint=_advice(code))
         if said:
             error.add_note(f"the last that it said:\n{said}")
         return error
-
-    def _heard_rest(self, name: str, note: Note) -> None:
-        if self._rest[name]:
-            self._heard(name, self._rest[name], note)
-            self._rest[name] = b""
 
 
 def _folder() -> str:

@@ -207,19 +207,26 @@ def _watch(descriptor: int) -> None:
 
 @contextlib.contextmanager
 def _limited(memory: int | None) -> Generator[None]:
-    """Let the block take `memory` MiB more of address space than this process has now."""
+    """Let the block take `memory` MiB more of data than this process has now.
+
+    The limit is RLIMIT_DATA: what can be written to. RLIMIT_AS would count what Polars' allocator and threads only
+    reserve, hundreds of MiB of addresses. The query is for them to begin before.
+    """
     if memory is None:
         yield
         return
     import resource
 
-    before, most = resource.getrlimit(resource.RLIMIT_AS)
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
-    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + (memory << 20), most))
+    import polars as pl
+
+    pl.select(pl.int_range(100_000).sort().sum())
+    before, most = resource.getrlimit(resource.RLIMIT_DATA)
+    pages = int(Path("/proc/self/statm").read_text().split()[5])
+    resource.setrlimit(resource.RLIMIT_DATA, (pages * resource.getpagesize() + (memory << 20), most))
     try:
         yield
     finally:
-        resource.setrlimit(resource.RLIMIT_AS, (before, most))
+        resource.setrlimit(resource.RLIMIT_DATA, (before, most))
 
 
 def _out_of_memory(error: BaseException, terms: Terms) -> BaseException:
