@@ -26,7 +26,7 @@ _OURS: dict[Group, dict[str, str]] = {
         "azure_function": "glacier.execution.executors.serverless:submit",
         "serverless": "glacier.execution.executors.serverless:submit",
         "process": "glacier.execution.executors.process:submit",
-        "dask": "glacier.execution.executors.unavailable:submit",
+        "dask": "glacier.execution.executors.dask:submit",
     },
 }
 

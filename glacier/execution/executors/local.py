@@ -17,7 +17,7 @@ from glacier.errors import ExecutorError, TaskCancelledError, TaskTimeoutError
 if TYPE_CHECKING:
     from glacier.execution.attempts import Call, Job
 
-__all__ = ["submit"]
+__all__ = ["refuse_memory", "submit"]
 
 
 def submit(call: Call, job: Job) -> Any:
@@ -28,13 +28,22 @@ def submit(call: Call, job: Job) -> Any:
         TaskCancelledError: the job was cancelled; its thread may still run.
         ExecutorError: the task has a memory limit, which a thread cannot have.
     """
+    refuse_memory(job)
+    limit = job.limit()
+    return call() if limit is None else _within(limit, call, job)
+
+
+def refuse_memory(job: Job) -> None:
+    """Do nothing, unless the job has a memory limit, which only a process can have.
+
+    Raises:
+        ExecutorError: it has one.
+    """
     if job.settings["memory"] is not None:
         raise ExecutorError(
             f"{job} has a memory limit, which executor {job.executor!r} cannot keep",
             hint='use executor="process", or leave out memory=',
         )
-    limit = job.limit()
-    return call() if limit is None else _within(limit, call, job)
 
 
 def _within(limit: float, call: Call, job: Job) -> Any:

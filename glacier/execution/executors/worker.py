@@ -26,11 +26,11 @@ from glacier.execution.attempts import Call
 from glacier.execution.executors.wire import decode, encode, failure, frames, sending
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from glacier.execution.executors.wire import Frame
 
-__all__ = ["OUT_OF_MEMORY", "Terms", "main"]
+__all__ = ["OUT_OF_MEMORY", "Terms", "main", "returned"]
 
 OUT_OF_MEMORY = re.compile(r"(?i)memory allocation of|cannot allocate memory|out of memory|bad_alloc|os error 12\b")
 """What libraries say when the system gives them no memory."""
@@ -155,7 +155,7 @@ def _run(terms: Terms, parts: Frame, folder: Path) -> Frame:
     call = _decoded(parts, terms)
     with _limited(terms.memory):
         value = call()
-    return _encoded(value, terms, folder)
+    return returned(value, terms.job, lambda value: encode(value, folder))
 
 
 def _decoded(parts: Frame, terms: Terms) -> Call:
@@ -166,11 +166,16 @@ def _decoded(parts: Frame, terms: Terms) -> Call:
         raise TransferError(message, hint="what it uses must be importable there as it is here") from error
 
 
-def _encoded(value: Any, terms: Terms, folder: Path) -> Frame:
+def returned(value: Any, job: str, send: Callable[[Any], Frame]) -> Frame:
+    """Return what `send` makes of a task's value.
+
+    Raises:
+        TransferError: it cannot be sent.
+    """
     try:
-        return encode(value, folder)
+        return send(value)
     except Exception as error:
-        message = f"what {terms.job} returns cannot be sent back from its process: {type(error).__name__}: {error}"
+        message = f"what {job} returns cannot be sent back from its process: {type(error).__name__}: {error}"
         hint = f'a {type(value).__name__} stays where it was made: return its data, or use executor="local"'
         raise TransferError(message, hint=hint) from error
 
