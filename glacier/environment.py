@@ -326,6 +326,11 @@ class GlacierEnv:
 
     # --- showing ------------------------------------------------------------------------------------------------
 
+    def __getstate__(self) -> dict[str, Any]:
+        """On the way to a task's process, leave tasks and pipelines behind: they may hold anything of the user's."""
+        sent = context.carried.get() is not None
+        return {**vars(self), "_tasks": {}, "_pipelines": {}} if sent else vars(self)
+
     def __repr__(self) -> str:
         here = self._here()
         counts = f"{len(here._resources)} resources, {len(here._tasks)} tasks, {len(here._pipelines)} pipelines"

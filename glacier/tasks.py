@@ -115,6 +115,11 @@ class Task:
             self._usage = source_usage(self.fn)
         return self._usage
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is only remembered, which may belong to other environments."""
+        kept = {name: value for name, value in vars(self).items() if name != "signature"}
+        return {**kept, "_usage": None, "_settings": {}}
+
     def __repr__(self) -> str:
         return f"<Task {self.name!r} of {_where(self.env)}>"
 
@@ -197,7 +202,7 @@ class Pipeline:
         return Signature(self.fn)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "last_run": None}
+        return {**vars(self), "last_run": None}
 
     def __repr__(self) -> str:
         return f"<Pipeline {self.name!r} of {_where(self.env)}>"

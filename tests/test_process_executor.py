@@ -224,6 +224,28 @@ def test_a_pipeline_bound_to_another_environment_uses_that_one_there(env: Glacie
     assert (named.run(), named.bind(other).run()) == ("test", "other")
 
 
+def test_an_environment_brings_its_resources_and_no_other_task(env: GlacierEnv) -> None:
+    lock = threading.Lock()
+
+    @env.task()
+    def holds() -> bool:
+        return lock.locked()
+
+    @env.pipeline()
+    def ran() -> bool:
+        return holds()
+
+    ran.run()
+    env.register("prices", env.provider.bucket("shop", path="prices.parquet"))
+
+    @env.task(executor="process")
+    def inside(where: GlacierEnv) -> tuple[str, list[str], list[str]]:
+        return where.name, where.list_resources(), where.tasks
+
+    assert inside() == ("test", ["prices"], [])
+    assert env.tasks == ["holds", "inside"]
+
+
 def test_a_task_reads_and_writes_buckets_there(env: GlacierEnv) -> None:
     env.register("prices", env.provider.bucket("shop", path="prices.parquet"))
     env.get("prices").write(pl.DataFrame({"euros": [1, 2]}))
@@ -643,6 +665,16 @@ def test_a_crash_is_reported_with_the_line(env: GlacierEnv, capsys: Any) -> None
 def test_a_worker_that_ends_says_why(env: GlacierEnv, ends: Callable[[], None], said: str) -> None:
     with pytest.raises(WorkerDiedError, match=said):
         away(env, ends)
+
+
+def test_a_death_is_noticed_behind_a_child_that_holds_the_connection(env: GlacierEnv) -> None:
+    def forks_and_dies() -> None:
+        if os.fork():
+            os._exit(4)
+        time.sleep(3600)
+
+    with pytest.raises(WorkerDiedError, match="exited with code 4"):
+        away(env, forks_and_dies)
 
 
 def test_one_that_dies_harms_no_other(env: GlacierEnv) -> None:

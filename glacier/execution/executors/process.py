@@ -56,6 +56,8 @@ _START = (
 )
 _PATIENCE = 60.0
 """Seconds in which a worker must have started."""
+_LOOK = 1.0
+"""Seconds between two looks whether a silent worker is still there."""
 _LAST_WORDS = 40
 """Lines on stderr that are remembered for the case that the worker dies."""
 
@@ -233,11 +235,14 @@ class _Worker:
                 return answer
 
     def _wait(self, poll: select.poll, deadline: float | None) -> None:
-        """Wait until there is something to do."""
-        left = None if deadline is None else deadline - time.monotonic()
-        if left is not None and left <= 0:
+        """Wait until there is something to do, or to see about."""
+        left = _LOOK if deadline is None else min(deadline - time.monotonic(), _LOOK)
+        if left <= 0:
             raise _LateError
-        for descriptor, event in poll.poll(None if left is None else math.ceil(left * 1000)):
+        events = poll.poll(math.ceil(left * 1000))
+        if not events and self._process.poll() is not None:
+            raise EOFError  # a process that it has forked still holds the connection
+        for descriptor, event in events:
             if descriptor != self._connection.fileno() and not event & select.POLLIN:
                 poll.unregister(descriptor)
 

@@ -250,7 +250,9 @@ def frames(connection: socket.socket) -> Generator[Frame | None]:
         parts: Frame = []
         for (size,) in _COUNT.iter_unpack(sizes):
             parts.append((yield from _received(connection, size)))
-        yield parts
+        taken = [parts]
+        del parts  # between two messages nothing here holds the last one
+        yield taken.pop()
 
 
 def _received(connection: socket.socket, size: int) -> Generator[None, None, memoryview]:

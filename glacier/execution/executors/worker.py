@@ -123,10 +123,11 @@ class _Forward(logging.Handler):
         self._answer = answer
 
     def emit(self, record: logging.LogRecord) -> None:
-        text = record.getMessage()
-        if record.exc_info:
-            text += "\n" + logging.Formatter().formatException(record.exc_info)
-        self._answer("log", {**dict.fromkeys(("args", "exc_info")), **_plain(record), "msg": text})
+        """Send a record with its text; like every handler, raise nothing."""
+        try:
+            self._answer("log", {**_plain(record), "msg": self.format(record), "args": None, "exc_info": None})
+        except Exception:
+            self.handleError(record)
 
 
 def _plain(record: logging.LogRecord) -> dict[str, Any]:
