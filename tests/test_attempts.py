@@ -280,10 +280,10 @@ def test_a_wait_ends_when_the_run_is_cancelled(env: GlacierEnv) -> None:
 
 
 def test_nothing_is_tried_after_the_deadline(env: GlacierEnv) -> None:
-    fails = Failing(ConnectionError())
-    with pytest.raises(ConnectionError):
-        attempt(Call(fails), job(env, Clock(), deadline=time.monotonic(), retries=5, retry_delay=0))
-    assert fails.calls == 1
+    busy = Failing(botocore("SlowDown", 503, **{"retry-after": "50"}))
+    with pytest.raises(type(busy.error)):
+        attempt(Call(busy), job(env, Clock(), deadline=time.monotonic() + 40, retries=5))
+    assert busy.calls == 1
     with pytest.raises(TaskTimeoutError):
         attempt(Call(time.sleep, (60,)), job(env, deadline=time.monotonic() + 0.05))
 
@@ -312,6 +312,19 @@ def test_a_timeout_is_told_of_and_tried_again(env: GlacierEnv) -> None:
     assert told == ["started", "timed_out", "retried", "started", "timed_out"]
     assert "attempt 2 of 2" in " ".join(caught.value.__notes__)
     assert "may still run" in str(caught.value)
+
+
+def test_threads_of_tasks_that_ended_in_time_are_used_again(env: GlacierEnv) -> None:
+    threads = {attempt(Call(threading.get_ident), job(env, timeout=60)) for _ in range(20)}
+    assert len(threads) == 1
+    assert threading.get_ident() not in threads
+
+
+def test_after_threads_are_given_up_others_serve(env: GlacierEnv) -> None:
+    for n in range(20):
+        with pytest.raises(TaskTimeoutError):
+            attempt(Call(time.sleep, (0.2,)), job(env, timeout=0.001))
+        assert attempt(Call(abs, (-n,)), job(env, timeout=60)) == n
 
 
 def test_a_thread_that_is_given_up_ends_at_its_next_line(env: GlacierEnv) -> None:

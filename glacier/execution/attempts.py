@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from glacier import context, registry
 from glacier.errors import TaskTimeoutError
@@ -124,10 +124,24 @@ def attempt(call: Call, job: Job, note: Note | None = None) -> Any:
     job = job if note is None else replace(job, note=note)
     tries = _Tries(job, registry.load("executors", job.executor), call)
     try:
-        return retrying(job)(tries) if job.settings["retries"] else tries()
+        return _again_and_again(tries) if job.settings["retries"] else tries()
     except Exception as error:
         error.add_note(f"{job}, attempt {tries.count} of {job.settings['retries'] + 1}")
         raise
+
+
+def _again_and_again(tries: _Tries) -> Any:
+    """Try until it succeeds or is not worth another attempt; most succeed at once, and need nothing to retry with."""
+    failed: list[Exception] = []
+    try:
+        return tries()
+    except Exception as error:
+        failed.append(error)
+    return retrying(tries.job)(lambda: _raised(failed.pop()) if failed else tries())
+
+
+def _raised(error: Exception) -> NoReturn:
+    raise error
 
 
 class _Tries:

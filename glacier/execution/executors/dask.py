@@ -91,7 +91,7 @@ def _address(job: Job) -> str:
     address = job.env.dask or os.environ.get("DASK_SCHEDULER_ADDRESS")
     if not address:
         hint = 'GlacierEnv(..., dask="tcp://host:8786"), or set DASK_SCHEDULER_ADDRESS'
-        raise ExecutorError(f'{job} asks for executor "dask", and no cluster is named', hint=hint)
+        raise ExecutorError(f"{job} asks for executor 'dask', and no cluster is named", hint=hint)
     return address
 
 
