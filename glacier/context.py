@@ -12,7 +12,18 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
 
-__all__ = ["Recording", "Usage", "carried", "recorder", "stand_in", "standing_in", "usage", "using"]
+__all__ = [
+    "AloneError",
+    "Recording",
+    "Redoable",
+    "Usage",
+    "carried",
+    "recorder",
+    "stand_in",
+    "standing_in",
+    "usage",
+    "using",
+]
 
 
 class Recording(Protocol):
@@ -38,6 +49,26 @@ class Usage(Protocol):
     def touched(self, resource: Any, access: str) -> None:
         """Note that the task reads (`"read"`) or writes (`"write"`) this resource."""
         ...
+
+    def compute(self, plan: Any, alone: Callable[[], Any]) -> Any:
+        """Compute a query: with `alone`, or, when `plan` is a LazyFrame and others share it, with theirs."""
+        ...
+
+    def check(self) -> None:
+        """Do nothing, unless the run was cancelled: then what is about to become visible must not.
+
+        Raises:
+            TaskCancelledError: it was.
+        """
+        ...
+
+
+class Redoable:
+    """A file that is written by a query, and can be left and begun anew after an `AloneError`."""
+
+
+class AloneError(Exception):
+    """A query that was computed together with others failed: it is to be computed again, alone."""
 
 
 recorder: ContextVar[Recording | None] = ContextVar("glacier_recorder", default=None)

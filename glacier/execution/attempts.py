@@ -97,6 +97,13 @@ class Touched:
         """Note one access."""
         self.accesses[str(resource), access] = None
 
+    def compute(self, plan: Any, alone: Callable[[], Any]) -> Any:
+        """Compute a query of a task that shares it with nobody."""
+        return alone()
+
+    def check(self) -> None:
+        """Do nothing: nobody can cancel."""
+
 
 def attempt(call: Call, job: Job, note: Note | None = None) -> Any:
     """Run `call` with the job's executor, timeout and retries, and return its value.
