@@ -122,8 +122,7 @@ class Task:
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what is only remembered, which may belong to other environments."""
-        kept = {name: value for name, value in vars(self).items() if name != "signature"}
-        return {**kept, "_usage": None, "_settings": {}}
+        return {**vars(self), "_usage": None, "_settings": {}}
 
     def __repr__(self) -> str:
         return f"<Task {self.name!r} of {_where(self.env)}>"
