@@ -436,6 +436,29 @@ def test_a_flood_of_lines_is_kept_whole(env: GlacierEnv, capsys: Any) -> None:
     assert lines == [f"line {n}" for n in range(20_000)]
 
 
+def test_listeners_of_a_run_hear_it(env: GlacierEnv, capsys: Any, tmp_path: Path) -> None:
+    @env.task(executor="process", timeout=1, retries=1)
+    def slow_once() -> int:
+        print("here")
+        if not (tmp_path / "tried").exists():
+            (tmp_path / "tried").touch()
+            time.sleep(3600)
+        return 3
+
+    @env.pipeline()
+    def pipeline() -> int:
+        return slow_once()
+
+    heard: list[Any] = []
+    assert pipeline.run(listeners=[heard.append]) == 3
+    kinds = [(event.kind, event.attempt, event.detail) for event in heard if event.name == "slow_once"]
+    log = ("log", 0, "here")
+    expected = [("started", 1, ""), log, ("timed_out", 1, ""), ("retried", 1, ""), ("started", 2, ""), log]
+    assert kinds == [*expected, ("succeeded", 2, "")]
+    said = [event.error for event in heard if event.error]
+    assert [text.partition(":")[0] for text in said] == ["TaskTimeoutError"] * 2
+
+
 # --- what is killed -------------------------------------------------------------------------------------------------
 
 

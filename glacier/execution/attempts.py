@@ -114,12 +114,12 @@ def attempt(call: Call, job: Job, note: Note | None = None) -> Any:
 
     `note` is told what happens as it happens:
 
-    | kind        | details                                                               |
-    |-------------|-----------------------------------------------------------------------|
-    | `started`   | `attempt`: 1, 2, ...                                                  |
-    | `timed_out` | `attempt`, `seconds`: the timeout                                     |
-    | `retried`   | `attempt`: the one that failed, `error`, `seconds`: until the next    |
-    | `log`       | `stream`: `stdout`, `stderr` or a logger's name, `level`, `line`      |
+    | kind        | details                                                            |
+    |-------------|--------------------------------------------------------------------|
+    | `started`   | `attempt`: 1, 2, ...                                               |
+    | `timed_out` | `attempt`, `seconds`: the timeout, `error`                         |
+    | `retried`   | `attempt`: the one that failed, `error`, `seconds`: until the next |
+    | `log`       | `stream`: `stdout`, `stderr` or a logger's name, `level`, `line`   |
 
     The last error is raised as itself, with a note that names task, pipeline, environment and attempt.
 
@@ -167,6 +167,7 @@ class _Tries:
         self.job.note("started", {"attempt": self.count})
         try:
             return self.submit(self.call, self.job)
-        except TaskTimeoutError:
-            self.job.note("timed_out", {"attempt": self.count, "seconds": self.job.settings["timeout"]})
+        except TaskTimeoutError as error:
+            seconds = self.job.settings["timeout"]
+            self.job.note("timed_out", {"attempt": self.count, "seconds": seconds, "error": error})
             raise
