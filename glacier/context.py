@@ -17,6 +17,7 @@ __all__ = [
     "Recording",
     "Redoable",
     "Usage",
+    "carried",
     "recorder",
     "stand_in",
     "standing_in",
@@ -72,6 +73,10 @@ class AloneError(Exception):
 
 recorder: ContextVar[Recording | None] = ContextVar("glacier_recorder", default=None)
 usage: ContextVar[Usage | None] = ContextVar("glacier_usage", default=None)
+carried: ContextVar[dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] | None] = ContextVar(
+    "glacier_carried", default=None
+)
+"""While something is pickled for a process of this user's own: the calls to make there before it is unpickled."""
 _stand_ins: ContextVar[tuple[tuple[Any, Any], ...]] = ContextVar("glacier_stand_ins", default=())
 
 

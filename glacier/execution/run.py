@@ -90,7 +90,9 @@ class Run:
     def note(self, step: StepRun, kind: Any, details: Mapping[str, Any]) -> None:
         """Tell the listeners what an attempt says: see `attempt`."""
         if self.events:
-            known = {name: details[name] for name in ("attempt", "seconds", "error") if name in details}
+            known = {name: details[name] for name in ("attempt", "seconds") if name in details}
+            if "error" in details:
+                known["error"] = f"{type(details['error']).__name__}: {details['error']}"[:500]
             self.events.emit(kind, step.key, step.name, **known, detail=str(details.get("line", "")))
 
     def _recorded(self) -> list[StepRun]:
