@@ -169,13 +169,13 @@ def _plain(column: pl.Series) -> pl.Series | None:
     import polars as pl
 
     dtype = column.dtype
-    if dtype in (pl.Categorical, pl.Enum):
+    if isinstance(dtype, pl.Categorical | pl.Enum):
         return column.cast(pl.String)
     if dtype == pl.Boolean:
         return column.cast(pl.UInt8)
     if dtype.is_numeric() or dtype.is_temporal():
         return column.to_physical()
-    return column if dtype in (pl.String, pl.Binary) else None
+    return column if isinstance(dtype, pl.String | pl.Binary) else None
 
 
 def _zero(dtype: pl.DataType) -> Any:
