@@ -42,7 +42,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, cast
 
 from glacier.cache.code import facts
-from glacier.cache.identity import bucket_identity, frame_identity, named_file
+from glacier.cache.identity import bucket_identity, frame_identity, named_file, scanned_identity
 from glacier.cache.modules import is_own, library_version
 from glacier.cache.store import Stored
 from glacier.errors import GlacierError, GlacierWarning, Unfingerprintable
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from glacier.cache.code import CodeFacts, Import
+    from glacier.cache.plans import Source
 
 __all__ = ["Fingerprint", "fingerprint", "fingerprint_or_warn"]
 
@@ -489,10 +490,14 @@ class _Walk:
         functions = [self.value(each) for each in plan.functions]
         return _digest(b"plan", plan.digest, *sources, *functions)
 
-    def _source(self, address: str) -> str:
-        named = named_file(address.removeprefix("file://"))
-        if named is None:
-            message = f"a query that reads {address[:80]!r}, of which it cannot be told whether it changed"
+    def _source(self, source: Source) -> str:
+        storage = getattr(source.credentials, "storage", None)
+        if storage is not None:
+            return scanned_identity(source.address, storage)
+        address = source.address.removeprefix("file://")
+        named = named_file(address) or "nothing"
+        if "://" in address:
+            message = f"a query that reads {source.address[:80]!r}, of which it cannot be told whether it changed"
             raise Unfingerprintable(message, hint="let the task take the bucket, and scan it there")
         return named
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from glacier.resources import Bucket
     from glacier.resources.listing import ObjectInfo
 
-__all__ = ["bucket_identity", "file_identity", "frame_identity", "named_file"]
+__all__ = ["bucket_identity", "file_identity", "frame_identity", "named_file", "scanned_identity"]
 
 _SMALL = 256 << 10
 """Bytes up to which a file counts by its content alone; reading it costs less than 0.1 ms."""
@@ -84,24 +85,54 @@ def bucket_identity(bucket: Bucket) -> str:
     return f"{bucket.uri} {bucket.format} [{listed}]"
 
 
+@dataclass(frozen=True, slots=True)
+class _Scanned:
+    """What a query scans on a cloud, as a place of its storage."""
+
+    uri: str
+    storage: Any
+    bucket_name: str
+    path: str
+    on: str
+    format: str = "parquet"
+
+
+def scanned_identity(address: str, storage: Any) -> str:
+    """Return what tells the objects at an address that a query scans on a cloud from what they were before.
+
+    Raises:
+        GlacierError: the store cannot be asked.
+    """
+    bucket, _, path = address.partition("://")[2].partition("/")
+    if "[" in path:
+        raise Unfingerprintable(f"a query that reads the pattern {address[:80]!r}")
+    found = _listed(_Scanned(address, storage, bucket, path.removesuffix("/"), storage.kind))
+    return ";".join(sorted(f"{each.path}={_mark(each)}" for each in found))
+
+
+def _mark(found: ObjectInfo) -> str:
+    return f"{found.size} {found.etag} {found.modified.timestamp()}"
+
+
 def _bucket_objects(bucket: Bucket) -> list[tuple[str, str]]:
     found = _listed(bucket)
-    if len(found) > _MANY:
-        raise Unfingerprintable(f"{bucket.uri} has more than {_MANY:,} objects")
     if bucket.on != "local":
-        return [(each.path, f"{each.size} {each.etag} {each.modified.timestamp()}") for each in found]
+        return [(each.path, _mark(each)) for each in found]
     base: Any = cast("Any", bucket.storage).base
     keys = [(each.path, bucket.storage.key(bucket.bucket_name, each.path)) for each in found]
     return [(path, file_identity(base / key)) for path, key in keys]
 
 
-def _listed(bucket: Bucket) -> list[ObjectInfo]:
-    """Return the objects: not by the bucket's own verbs, which a pipeline body would record as steps."""
-    with crossing(bucket, "look at"):
+def _listed(place: Any) -> list[ObjectInfo]:
+    """Return the objects: not by a bucket's own verbs, which a pipeline body would record as steps."""
+    with crossing(place, "look at"):
         try:
-            return list(islice(entries(bucket), _MANY + 1))
+            found = list(islice(entries(place), _MANY + 1))
         except FileNotFoundError:
             return []
+    if len(found) > _MANY:
+        raise Unfingerprintable(f"{place.uri} has more than {_MANY:,} objects")
+    return found
 
 
 def _below(folder: str) -> Iterator[str]:
