@@ -48,6 +48,7 @@ class CloudStorage(ABC):
 
     def __init__(self, credentials: Credentials) -> None:
         self.credentials = credentials
+        credentials.storage = self
         self._stores: dict[str, ObjectStore] = {}
         polars_functions.prepare()
 
@@ -150,6 +151,8 @@ class Credentials(ABC):
 
     def __init__(self) -> None:
         self._token = uuid4().hex
+        self.storage: CloudStorage | None = None
+        """Whose credentials these are: a query that carries them leads back to its storage."""
         _alive[self._token] = self
 
     @abstractmethod
