@@ -13,6 +13,7 @@ GlacierError
 ├── UnboundTaskError (RuntimeError)         a task without an environment was called
 ├── PipelineError (RuntimeError)            a pipeline that cannot be recorded or run as written
 ├── TaskTimeoutError (TimeoutError)         a task took longer than its timeout
+├── JournalError (RuntimeError)              the history of runs cannot be read
 ├── InfrastructureError (RuntimeError)      infrastructure that cannot be generated or reached
 └── RenderError (RuntimeError)              a picture that could not be drawn
 
@@ -35,6 +36,7 @@ __all__ = [
     "GlacierError",
     "GlacierWarning",
     "InfrastructureError",
+    "JournalError",
     "MissingDependencyError",
     "MissingExtraError",
     "ObjectExistsError",
@@ -114,6 +116,10 @@ class PipelineError(GlacierError, RuntimeError):
 
 class TaskTimeoutError(GlacierError, TimeoutError):
     """A task ran longer than its timeout."""
+
+
+class JournalError(GlacierError, RuntimeError):
+    """The history of runs cannot be read: it is damaged, or a newer Glacier wrote it."""
 
 
 class InfrastructureError(GlacierError, RuntimeError):

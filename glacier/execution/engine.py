@@ -23,8 +23,10 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from glacier import context
 from glacier.errors import PipelineError
 from glacier.execution.attempts import Job, attempt
+from glacier.execution.memory import MISSING
 from glacier.recording import Step, nested, replaced
 from glacier.recording.live import is_handle
 
@@ -42,6 +44,7 @@ class Engine:
     def __init__(self, run: Run, env: Any, max_workers: int) -> None:
         self.run = run
         self.env = env
+        self.memory = run.memory
         self.values: dict[str, Any] = {}
         self.errors: dict[str, Exception] = {}
         self._steps: dict[str, Step] = {}
@@ -74,14 +77,21 @@ class Engine:
         Raises:
             Exception: the error of the first step that failed.
         """
-        self._want([step for step in steps if step.key not in self.errors])
+        self._want([step for step in steps if step.key not in self.errors and not self._is_settled(step)])
         self._work(lambda: not self._missing and self._failure is None)
 
     def done(self, step: Step, value: Any) -> None:
         """Take the value of an operation that the body did itself."""
         self.run.began(step)
         self.values[step.key] = value
+        if self.memory is not None:
+            self.memory.operation(step)
         self.run.ended(step, value)
+
+    def met(self, step: Step) -> None:
+        """Take note of a task call in the body."""
+        if self.memory is not None and self.memory.met(step):
+            self.run.taken_over(step)
 
     def close(self) -> None:
         """Start nothing more and let the idle threads go."""
@@ -103,15 +113,29 @@ class Engine:
             return []
         if key in self.errors:
             raise self.errors[key]
+        if self._recalled(step):
+            return []
         self._steps[key] = step
         needed = _sources(step)
-        missing = [source for source in needed if source.key not in self.values]
+        missing = [source for source in needed if source.key not in self.values and not self._recalled(source)]
         self._missing[key] = len(missing)
         for source in missing:
             self._children.setdefault(source.key, []).append(key)
         if not missing:
             self._ready.append(step)
         return [source for source in missing if source.key not in self._missing]
+
+    def _is_settled(self, step: Step) -> bool:
+        """Whether an earlier run did the step, so that it runs only for the sake of another one."""
+        return self.memory is not None and self.memory.is_settled(step)
+
+    def _recalled(self, step: Step) -> bool:
+        """Whether an earlier run kept the value of the step; it is then at hand."""
+        value = MISSING if self.memory is None else self.memory.recall(step)
+        if value is MISSING:
+            return False
+        self.values[step.key] = value
+        return True
 
     def _work(self, satisfied: Callable[[], bool]) -> None:
         """Take part in the work until `satisfied`, or until a failure."""
@@ -184,7 +208,8 @@ class Engine:
         job = Job(step.name, step.task.settings(self.env), self.env, f" of pipeline {self.run.pipeline!r}")
 
         def work() -> tuple[Any, Any]:
-            value = fn(*bound.args, **bound.kwargs)
+            with context.using(context.lines, lambda line: self.run.said(step, line)):
+                value = fn(*bound.args, **bound.kwargs)
             if not (self.env.debug and type(value).__name__ == "LazyFrame"):
                 return value, value
             computed = value.collect()
@@ -196,6 +221,8 @@ class Engine:
         return self.values[value._self_step.key] if is_handle(value) else value
 
     def _succeeded(self, step: Step, value: Any, seen: Any) -> None:
+        if self.memory is not None:
+            self.memory.keep(step, value)
         self.run.ended(step, seen)
         with self._changed:
             self.values[step.key] = value

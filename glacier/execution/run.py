@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from glacier.execution.events import Kind
+    from glacier.execution.memory import Memory
     from glacier.execution.options import RunOptions
     from glacier.graph import Graph
 
 __all__ = ["Run", "State", "StepRun", "execute"]
 
-State = Literal["recorded", "running", "done", "planned", "failed", "cancelled"]
+State = Literal["recorded", "running", "done", "planned", "failed", "cancelled", "cached"]
 
 
 @dataclass
@@ -57,6 +58,7 @@ class Run:
     steps: dict[str, StepRun] = field(default_factory=dict[str, StepRun])
     graph: Graph | None = field(default=None, repr=False)
     events: Stream = field(default=Stream(""), repr=False)
+    memory: Memory | None = field(default=None, repr=False)
 
     @property
     def tasks(self) -> list[StepRun]:
@@ -107,6 +109,17 @@ class Run:
         if found.state == "recorded":
             found.state = "cancelled"
             self._tell("cancelled", found)
+
+    def taken_over(self, step: Step) -> None:
+        """Note that an earlier run did a step."""
+        found = self._of(step)
+        found.state = "cached"
+        self._tell("cached", found)
+
+    def said(self, step: Step, line: str) -> None:
+        """Note a line that a step printed or logged."""
+        if self.events:
+            self.events.emit("log", step.key, step.name, detail=line)
 
     def _tell(self, kind: Kind, step: StepRun) -> None:
         if self.events:
@@ -183,10 +196,14 @@ def execute(run: Run, pipeline: RecordedPipeline, env: Any, body: Callable[[], A
 
 
 def _record_and_finish(engine: Engine, pipeline: RecordedPipeline, env: Any, body: Callable[[], Any]) -> Any:
-    recorder = LiveRecorder(pipeline, env, engine.value, engine.done)
+    recorder = LiveRecorder(pipeline, env, engine.value, engine.done, engine.met)
     try:
-        with context.using(context.recorder, recorder):
-            result = _body_result(body, engine)
+        try:
+            with context.using(context.recorder, recorder):
+                result = _body_result(body, engine)
+        finally:
+            if engine.memory is not None:
+                engine.memory.drawn(recorder)
         engine.finish([step for step in recorder.steps.values() if step.task is not None])
         return replaced(result, plain)
     finally:

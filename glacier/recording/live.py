@@ -112,7 +112,7 @@ class LiveRecorder(Recorder):
     """Records a body that works on real data.
 
     `force` brings a step and everything it needs to its value; `done` is told the value of an operation that the body
-    did itself.
+    did itself, `met` of each task call as the body makes it.
     """
 
     def __init__(
@@ -121,14 +121,17 @@ class LiveRecorder(Recorder):
         env: Any,
         force: Callable[[Step], Any],
         done: Callable[[Step, Any], None],
+        met: Callable[[Step], None] = lambda _: None,
     ) -> None:
         super().__init__(pipeline, env)
+        self._met = met
         self.force = force
         self._done = done
 
     def call(self, task: RecordedTask, bound: inspect.BoundArguments) -> Deferred:
         """Record a task call; return its value to come."""
         step = self.task_step(task, bound)
+        self._met(step)
         return Deferred(lambda: self.force(step), step, self)
 
     def verb(self, resource: Any, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
