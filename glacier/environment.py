@@ -256,6 +256,7 @@ class GlacierEnv:
         mode: str,
         body: Callable[[], Any],
         params: dict[str, Any],
+        *,
         options: RunOptions,
         resumes: RunRecord | None = None,
     ) -> Any:

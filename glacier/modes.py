@@ -88,7 +88,7 @@ def run(
         )
     with _following(pipeline, env):
         if mode == "local":
-            return local(pipeline, env, body, params, options, resumes)
+            return local(pipeline, env, body, params, options=options, resumes=resumes)
         return MODES[mode](pipeline, env, body, params)
 
 
@@ -97,6 +97,7 @@ def local(
     env: Any,
     body: Callable[[], Any],
     params: Mapping[str, Any],
+    *,
     options: RunOptions | None = None,
     resumes: RunRecord | None = None,
 ) -> Any:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
 from glacier import context, registry
 from glacier.errors import ConfigError, ResourceNotFoundError, UnboundTaskError
-from glacier.execution.attempts import Job, attempt
+from glacier.execution.attempts import Call, Job, attempt
 from glacier.execution.options import OPTION_NAMES, RunOptions, check_parameters, names_of
 from glacier.injection import Inject, Signature
 from glacier.names import PIPELINE, TASK
@@ -65,7 +65,7 @@ class Task:
             return recorder.call(self, bound)
         if context.usage.get() is not None:
             return self.fn(*bound.args, **bound.kwargs)
-        return attempt(lambda: self.fn(*bound.args, **bound.kwargs), Job(self.name, self.settings(env), env))
+        return attempt(Call(self.fn, bound.args, bound.kwargs), Job(self.name, self.settings(env), env))
 
     def run(self, mode: str = "local", **params: Any) -> Any:
         """Run the task alone, as a pipeline of one step, in the mode and with the results of `Pipeline.run`.
@@ -305,7 +305,7 @@ class Pipeline:
     ) -> Any:
         params = {**dict(zip(self.signature.parameters, args, strict=False)), **kwargs}
         try:
-            return self.env.run(self, mode, lambda: self._call(args, kwargs), params, options, resumes)
+            return self.env.run(self, mode, lambda: self._call(args, kwargs), params, options=options, resumes=resumes)
         except Exception as error:
             raise error.with_traceback(sites.from_user(error.__traceback__))  # noqa: B904 - it is the same error
 

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from glacier import context
 from glacier.errors import PipelineError
-from glacier.execution.attempts import Job, attempt
+from glacier.execution.attempts import Call, Job, attempt
 from glacier.execution.memory import MISSING
 from glacier.recording import Step, nested, replaced
 from glacier.recording.live import is_handle
@@ -90,8 +90,9 @@ class Engine:
 
     def met(self, step: Step) -> None:
         """Take note of a task call in the body."""
-        if self.memory is not None and self.memory.met(step):
-            self.run.taken_over(step)
+        earlier = None if self.memory is None else self.memory.met(step)
+        if earlier is not None:
+            self.run.taken_over(step, earlier)
 
     def close(self) -> None:
         """Start nothing more and let the idle threads go."""
@@ -206,16 +207,22 @@ class Engine:
         for name in {need.name for need in step.inputs if need.access == "data"}:
             bound.arguments[name] = replaced(bound.arguments[name], self._plain)
         job = Job(step.name, step.task.settings(self.env), self.env, f" of pipeline {self.run.pipeline!r}")
+        call = (
+            Call(_computed, (fn, *bound.args), bound.kwargs) if self.env.debug else Call(fn, bound.args, bound.kwargs)
+        )
 
-        def work() -> tuple[Any, Any]:
-            with context.using(context.lines, lambda line: self.run.said(step, line)):
-                value = fn(*bound.args, **bound.kwargs)
-            if not (self.env.debug and type(value).__name__ == "LazyFrame"):
-                return value, value
-            computed = value.collect()
-            return computed.lazy(), computed
+        def note(kind: str, details: dict[str, Any]) -> None:
+            if kind == "started":
+                self.run.tried(step)
+            elif kind == "log":
+                self.run.said(step, str(details["line"]))
 
-        return attempt(work, job, lambda: self.run.tried(step))
+        def say(line: str) -> None:
+            self.run.said(step, line)
+
+        with context.using(context.lines, say):
+            value = attempt(call, job, note)
+        return value if self.env.debug else (value, value)
 
     def _plain(self, value: Any) -> Any:
         return self.values[value._self_step.key] if is_handle(value) else value
@@ -250,6 +257,15 @@ class Engine:
     def _leave(self, step: Step) -> None:
         self._running -= 1
         self._missing.pop(step.key, None)
+
+
+def _computed(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[Any, Any]:
+    """Return what `fn` returns, and a LazyFrame's DataFrame beside it."""
+    value = fn(*args, **kwargs)
+    if type(value).__name__ != "LazyFrame":
+        return value, value
+    computed = value.collect()
+    return computed.lazy(), computed
 
 
 class _Inside(threading.local):

@@ -16,8 +16,8 @@ MISSING: Any = object()
 class Memory(Protocol):
     """Keeps the values of a run, and knows those of the run that it resumes."""
 
-    def met(self, step: Step) -> bool:
-        """Take note of a task call as the body makes it; whether an earlier run did the step."""
+    def met(self, step: Step) -> str | None:
+        """Take note of a task call as the body makes it; name the earlier run that did the step, if one did."""
         ...
 
     def operation(self, step: Step) -> None:

@@ -110,18 +110,18 @@ class Run:
             found.state = "cancelled"
             self._tell("cancelled", found)
 
-    def taken_over(self, step: Step) -> None:
+    def taken_over(self, step: Step, earlier: str) -> None:
         """Note that an earlier run did a step."""
         found = self._of(step)
         found.state = "cached"
-        self._tell("cached", found)
+        self._tell("cached", found, earlier)
 
     def said(self, step: Step, line: str) -> None:
         """Note a line that a step printed or logged."""
         if self.events:
             self.events.emit("log", step.key, step.name, detail=line)
 
-    def _tell(self, kind: Kind, step: StepRun) -> None:
+    def _tell(self, kind: Kind, step: StepRun, detail: str = "") -> None:
         if self.events:
             self.events.emit(
                 kind,
@@ -131,6 +131,7 @@ class Run:
                 seconds=step.seconds,
                 rows=step.rows,
                 error=step.error,
+                detail=detail,
             )
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import weakref
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from glacier.execution.journal import identity, owner, values
 from glacier.execution.journal.resume import Earlier
@@ -19,7 +19,7 @@ from glacier.execution.journal.writer import HURRIED, PAUSE, Begun, Drawn, Ended
 from glacier.execution.memory import MISSING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from glacier.execution.events import Event
     from glacier.execution.journal.records import RunRecord
@@ -32,6 +32,7 @@ __all__ = ["Book", "Plan"]
 
 _SECRET = re.compile(r"(?i)secret|token|passw|pwd|credential|api_?key|access_?key|private")
 _ENDS = frozenset({"succeeded", "failed", "cached", "planned"})
+_JSON = frozenset({type(None), bool, int, float, str})
 _HEAVY = 1024 * 1024
 """Bytes of kept values from which on it is worth the work to forget them when the run has succeeded."""
 
@@ -93,16 +94,16 @@ class Book:
 
     # --- as a memory ----------------------------------------------------------------------------------------------
 
-    def met(self, step: Step) -> bool:
-        """Take note of a task call in the body; whether the step is taken over from the run that this one resumes."""
+    def met(self, step: Step) -> str | None:
+        """Take note of a task call in the body; name the resumed run where the step is taken over from it."""
         assert step.bound is not None
         arguments = identity.arguments_of(step.bound.arguments, self._body)
         self._arguments[step.key] = arguments
         if self._earlier is None or not self._earlier.takes_over(step, arguments, self._code(step)):
-            return False
+            return None
         self._settled.add(step.key)
         self._take_over(step, self._earlier)
-        return True
+        return f"run {self._earlier.record.id}"
 
     def operation(self, step: Step) -> None:
         """Take note of what the body does by itself."""
@@ -201,11 +202,10 @@ def _parameters(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_json(value: Any) -> bool:
-    if type(value) in {list, dict}:
-        inner: Iterable[Any] = value.values() if isinstance(value, dict) else value
-        keys: Iterable[Any] = value if isinstance(value, dict) else ()
-        return all(map(_is_json, inner)) and all(type(key) is str and not _SECRET.search(key) for key in keys)
-    return value is None or type(value) in {bool, int, float, str}
+    kind = cast("type[Any]", type(value))
+    if kind is dict:
+        return all(type(key) is str and not _SECRET.search(key) and _is_json(value[key]) for key in value)
+    return all(map(_is_json, value)) if kind is list else kind in _JSON
 
 
 def _options(options: RunOptions) -> dict[str, Any]:

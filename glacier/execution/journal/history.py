@@ -179,13 +179,13 @@ def logs_of(run: RunRecord, task: str | None) -> list[LogLine]:
     Raises:
         ResourceNotFoundError: the run has no such task.
     """
-    names = {step.key: step.name for step in run.tasks}
+    names: dict[str, str] = {step.key: step.name for step in run.tasks}
     if task is not None and task not in names.values() and task not in names:
         hint = did_you_mean(task, set(names.values()))
         raise ResourceNotFoundError(f"run {run.id} of pipeline {run.pipeline!r} has no task {task!r}", hint=hint)
     rows = _rows(run, "SELECT key, time, line FROM log WHERE run = ? ORDER BY rowid")
-    lines = [LogLine(names.get(row["key"], row["key"]), _when(row["time"]), row["line"]) for row in rows]
-    return [line for line, row in zip(lines, rows, strict=True) if task in {None, line.task, row["key"]}]
+    wanted = [row for row in rows if task in {None, names.get(row["key"]), row["key"]}]
+    return [LogLine(str(names.get(row["key"], row["key"])), _when(row["time"]), row["line"]) for row in wanted]
 
 
 def graph_of(run: RunRecord) -> Graph | None:

@@ -1,7 +1,7 @@
 """What makes a step of one run the same as one of another: its place, its code and its plain arguments.
 
-The place is the step's key. What a step gets from another one is told by that one's key, since a step is taken over only
-together with all that it came from.
+The place is the step's key. What a step gets from another one is told by that one's key, since a step is taken over
+only together with all that it came from.
 """
 
 # pyright: reportPrivateUsage=false

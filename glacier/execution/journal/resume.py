@@ -8,7 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from glacier.errors import GlacierWarning, PipelineError
-from glacier.execution.journal import database, identity, values
+from glacier.execution.journal import database, values
 from glacier.execution.journal.writer import values_of
 from glacier.execution.memory import MISSING
 

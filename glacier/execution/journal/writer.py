@@ -9,17 +9,17 @@ import threading
 import time
 import warnings
 from collections import deque
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from glacier.errors import GlacierWarning, JournalError
-from glacier.execution.journal import database
+from glacier.execution.journal import database, owner
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from glacier.execution.events import Event
 
-__all__ = ["PAUSE", "Begun", "Drawn", "Ended", "HURRIED", "Kept", "Writer", "forget", "values_of", "writer"]
+__all__ = ["HURRIED", "PAUSE", "Begun", "Drawn", "Ended", "Kept", "Writer", "forget", "values_of", "writer"]
 
 PAUSE = 0.005
 """Seconds between two commits of small tasks. A task that took longer is committed at once, by its own thread."""
@@ -212,6 +212,7 @@ class Writer:
     def _try(self, items: list[Any], patience: float) -> None:
         if self._connection is None:
             self._connection = database.writable(self.home)
+            _note_the_dead(self._connection, self.home)
             _prune(self._connection, self.home)
         connection = self._connection
         connection.execute(f"PRAGMA busy_timeout = {patience * 1000:.0f}")
@@ -238,7 +239,7 @@ class _Batch:
     def write(self, items: list[Any]) -> None:
         ended: list[Ended] = []
         for item in items:
-            kind = type(item)
+            kind = cast("type[Any]", type(item))
             if kind is not Begun and item.run not in self.numbers:
                 continue  # a thread that was given up still tells of a run that is over
             if kind is Kept:
@@ -324,6 +325,13 @@ _UPSERT = (
     f"VALUES (?, ?, ?, coalesce(?, 'recorded'), {', '.join('?' * (len(_COLUMNS) - 2))}) "
     f"ON CONFLICT (run, key) DO UPDATE SET {_LATER}"
 )
+
+
+def _note_the_dead(connection: sqlite3.Connection, home: Path) -> None:
+    """Note which runs were interrupted by the death of their process."""
+    for (name,) in connection.execute("SELECT DISTINCT owner FROM run WHERE state = 'running'").fetchall():
+        if not owner.lives(home, name):
+            connection.execute("UPDATE run SET state = 'interrupted' WHERE state = 'running' AND owner = ?", (name,))
 
 
 def _prune(connection: sqlite3.Connection, home: Path) -> None:
