@@ -113,8 +113,9 @@ class LiveTable:
         from rich.live import Live
 
         self._head = f"Run {event.run} of {event.name} in {event.detail}"
+        self._console = self._console or Console(stderr=True)
         self._live = Live(
-            console=self._console or Console(stderr=True),
+            console=self._console,
             get_renderable=self._table,
             refresh_per_second=_PER_SECOND,
             redirect_stdout=False,
@@ -149,7 +150,7 @@ class LiveTable:
         table = Table("task", "state", box=None, pad_edge=False, title=Text(self._head, "bold"), title_justify="left")
         for heading in ("rows", "seconds", "attempts"):
             table.add_column(heading, justify="right")
-        height = max(self._live.console.height - 4, 1)
+        height = max(self._console.height - 4, 1)
         for key in list(rows)[-height:]:
             row = rows[key]
             if row[1] == "running":
