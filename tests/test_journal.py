@@ -361,9 +361,11 @@ def test_a_task_whose_code_changed_runs_again_with_all_that_needs_it(env: Glacie
     failed(adding)
     switch.on = False
 
-    @env.task()
-    def plan(df: pl.DataFrame) -> pl.LazyFrame:
-        return df.lazy().filter(pl.col("n") > 1)
+    with pytest.warns(GlacierWarning, match="defined twice"):
+
+        @env.task()
+        def plan(df: pl.DataFrame) -> pl.LazyFrame:
+            return df.lazy().filter(pl.col("n") > 1)
 
     closure = dict(zip(adding.fn.__code__.co_freevars, adding.fn.__closure__, strict=True))
     closure["plan"].cell_contents = plan
@@ -705,8 +707,6 @@ def test_a_newer_journal_is_refused_and_the_run_goes_on(env: GlacierEnv, switch:
 def test_a_journal_that_cannot_be_written_stops_no_run(env: GlacierEnv, switch: Switch, tmp_path: Path) -> None:
     switch.on = False
     (tmp_path / "file").touch()
-    with home.using(tmp_path / "file" / "memory"), pytest.raises(OSError, match="Not a directory"):
-        owner.claim(tmp_path / "file" / "memory")
     with home.using(tmp_path / "file" / "memory"), pytest.warns(GlacierWarning, match="cannot be written"):
         assert wired(env, switch).run() == 6 + 4
 

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from glacier.execution.journal import identity, owner, values
+from glacier.execution.journal import identity, values
 from glacier.execution.journal.resume import Earlier
 from glacier.execution.journal.writer import HURRIED, PAUSE, Begun, Drawn, Ended, Kept, values_of, writer
 from glacier.execution.memory import MISSING
@@ -67,7 +67,7 @@ class Book:
         self._weight = 0
         self._writer = writer(home)
         self.home = self._writer.home
-        self._writer.note(Begun(run.id, _columns(self.home, run, plan)))
+        self._writer.note(Begun(run.id, _columns(run, plan)))
 
     # --- as a listener --------------------------------------------------------------------------------------------
 
@@ -177,7 +177,7 @@ class Book:
         self._note(step, form, data)
 
 
-def _columns(home: Path, run: Run, plan: Plan) -> dict[str, Any]:
+def _columns(run: Run, plan: Plan) -> dict[str, Any]:
     return {
         "pipeline": run.pipeline,
         "environment": run.environment,
@@ -190,7 +190,6 @@ def _columns(home: Path, run: Run, plan: Plan) -> dict[str, Any]:
         "target": _target(plan.pipeline),
         "folder": str(Path.cwd()),
         "resumes": None if plan.resumes is None else plan.resumes.id,
-        "owner": owner.claim(home),
         "pid": os.getpid(),
     }
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any, cast
 
+from glacier.execution.journal import seal
 from glacier.recording.live import is_handle, plain
 
 if TYPE_CHECKING:
@@ -50,10 +51,17 @@ def body_of(code: CodeType) -> str:
 def arguments_of(arguments: Mapping[str, Any], body: str) -> str:
     """Say in a few characters what a step was called with, apart from what other steps gave it.
 
-    `body` is the fingerprint of the pipeline's body: it stands for what the body did to a value by itself.
+    `body` is the fingerprint of the pipeline's body: it stands for what the body did to a value by itself. What was
+    passed plainly may be secret, so it is told by a checksum with a key.
     """
-    text = ";".join(f"{name}={_token(value, body)}" for name, value in arguments.items())
-    return text if len(text) <= _LONGEST else hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    text = ";".join([f"{name}={_token(value, body)}" for name, value in arguments.items()])
+    if len(text) <= _LONGEST and all(map(_is_of_task, arguments.values())):
+        return text
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), key=seal.key(), digest_size=12).hexdigest()
+
+
+def _is_of_task(value: Any) -> bool:
+    return is_handle(value) and value._self_step.task is not None
 
 
 def _token(value: Any, body: str) -> str:

@@ -7,39 +7,58 @@ import hashlib
 import hmac
 import os
 import secrets
+import uuid
 from functools import cache
 from pathlib import Path
 
-__all__ = ["opened", "sealed"]
+__all__ = ["key", "opened", "sealed"]
 
 _DIGEST = 32
 
 
 def sealed(data: bytes) -> bytes:
     """Return bytes with a checksum before them."""
-    return hmac.digest(_key(), data, hashlib.sha256) + data
+    return hmac.digest(key(), data, hashlib.sha256) + data
 
 
 def opened(data: bytes) -> bytes | None:
     """Return what `sealed` was given, None where the checksum is not right."""
     digest, body = data[:_DIGEST], data[_DIGEST:]
-    return body if hmac.compare_digest(digest, hmac.digest(_key(), body, hashlib.sha256)) else None
+    return body if hmac.compare_digest(digest, hmac.digest(key(), body, hashlib.sha256)) else None
 
 
 @cache
-def _key() -> bytes:
+def key() -> bytes:
     """Return this user's key, made when it is first needed: it lies with the user, not with the project's memory.
 
-    A folder that somebody hands on would otherwise bring the key to its own pickles.
+    A folder that somebody hands on would otherwise bring the key to its own pickles. A user without a writable home
+    has a key for this process alone.
     """
-    data = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "glacier"
-    data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    new = data / f"key.{os.getpid()}"
-    new.unlink(missing_ok=True)
-    descriptor = os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(secrets.token_bytes(32))
+    folder = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "glacier"
+    try:
+        return _read(folder / "key") or _made(folder / "key")
+    except OSError:
+        return secrets.token_bytes(32)
+
+
+def _read(file: Path) -> bytes | None:
+    """Return the key, None where there is none yet or where it is not this user's own."""
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    with os.fdopen(descriptor, "rb") as opened_file:
+        if os.fstat(descriptor).st_uid != os.getuid():
+            raise PermissionError(f"{file} belongs to somebody else")
+        return opened_file.read()
+
+
+def _made(file: Path) -> bytes:
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    new = file.with_name(f"key.{uuid.uuid4().hex}")
+    with os.fdopen(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600), "wb") as out:
+        out.write(secrets.token_bytes(32))
     with contextlib.suppress(FileExistsError):
-        os.link(new, data / "key")  # whoever comes first decides
+        os.link(new, file)  # whoever comes first decides
     new.unlink()
-    return (data / "key").read_bytes()
+    return file.read_bytes()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from glacier.errors import GlacierWarning, JournalError
 from glacier.execution.journal import database, owner
+from glacier.resources.border import redacted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,6 +40,9 @@ _KEPT_BYTES = 512 * 1024 * 1024
 
 _SETTLED = {"succeeded": "done", "planned": "planned", "failed": "failed", "cached": "cached", "skipped": "skipped",
             "cancelled": "cancelled"}  # fmt: skip
+
+
+_EXPLAINED = frozenset({"skipped", "cancelled"})
 
 
 class Begun(NamedTuple):
@@ -218,7 +222,7 @@ class Writer:
         connection.execute(f"PRAGMA busy_timeout = {patience * 1000:.0f}")
         connection.execute("BEGIN IMMEDIATE")
         try:
-            _Batch(connection, self._numbers).write(items)
+            _Batch(connection, self.home, self._numbers).write(items)
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
@@ -229,7 +233,8 @@ class Writer:
 class _Batch:
     """One transaction: what was noted, brought into as few rows as there are tasks."""
 
-    def __init__(self, connection: sqlite3.Connection, numbers: dict[str, int]) -> None:
+    def __init__(self, connection: sqlite3.Connection, home: Path, numbers: dict[str, int]) -> None:
+        self.home = home
         self.connection = connection
         self.numbers = numbers
         self.tasks: dict[tuple[str, str], list[Any]] = {}
@@ -257,17 +262,18 @@ class _Batch:
             self._end(each)
 
     def _begin(self, item: Begun) -> None:
-        names = ", ".join(item.columns)
-        marks = ", ".join("?" * len(item.columns))
+        columns = {"owner": owner.claim(self.home), **item.columns}
+        names = ", ".join(columns)
+        marks = ", ".join("?" * len(columns))
         statement = f"INSERT INTO run (id, {names}) VALUES (?, {marks})"  # noqa: S608 - the names are ours
-        cursor = self.connection.execute(statement, (item.run, *item.columns.values()))
+        cursor = self.connection.execute(statement, (item.run, *columns.values()))
         self.numbers[item.run] = cursor.lastrowid or 0
 
     def _end(self, item: Ended) -> None:
         number = self.numbers.get(item.run)
         self.connection.execute(
             "UPDATE run SET state = ?, seconds = ?, error = ? WHERE number = ?",
-            (item.state, item.seconds, item.error, number),
+            (item.state, item.seconds, item.error and redacted(item.error), number),
         )
         if item.state == "done" and item.values:
             self.connection.execute("UPDATE task SET value = NULL, form = NULL WHERE run = ?", (number,))
@@ -285,13 +291,13 @@ class _Batch:
             row[6] = event.attempt or 1
             return
         if kind in {"retried", "timed_out", "failed"}:
-            error = event.error or event.detail
+            error = redacted(event.error or event.detail)
             number = self.numbers.get(event.run)
             self.attempts.append((number, event.key, event.attempt, kind, event.time, event.seconds, error))
         if kind in _SETTLED:
             row[1] = _SETTLED[kind]
             row[3:6] = event.seconds, event.rows, event.bytes
-            row[7] = event.error or (event.detail if kind in {"skipped", "cancelled"} else None)
+            row[7] = redacted(event.error) if event.error else event.detail if kind in _EXPLAINED else None
             row[8] = event.detail if kind == "cached" else row[8]
 
     def _task(self, item: Any) -> list[Any]:
