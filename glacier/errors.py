@@ -10,6 +10,10 @@ GlacierError
 ├── FormatError (ValueError)                bytes that are not of the format they should be
 ├── MissingDependencyError (TypeError)      a task parameter that nothing can fill
 ├── MissingExtraError (ImportError)         an optional package that is not installed
+├── Unfingerprintable (TypeError)           a part of a task call of which it cannot be told whether it changed
+├── CacheError (RuntimeError)               a result that cannot be kept
+│   ├── DamagedEntryError                   a kept result whose bytes are not those that were written
+│   └── ForeignEntryError                   a kept result that this user did not write
 ├── UnboundTaskError (RuntimeError)         a task without an environment was called
 ├── PipelineError (RuntimeError)            a pipeline that cannot be recorded or run as written
 ├── TaskTimeoutError (TimeoutError)         a task took longer than its timeout
@@ -34,8 +38,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AccessError",
+    "CacheError",
     "ConfigError",
+    "DamagedEntryError",
     "ExecutorError",
+    "ForeignEntryError",
     "FormatError",
     "GlacierError",
     "GlacierWarning",
@@ -53,6 +60,7 @@ __all__ = [
     "TaskTimeoutError",
     "TransferError",
     "UnboundTaskError",
+    "Unfingerprintable",
     "WorkerDiedError",
     "did_you_mean",
 ]
@@ -112,6 +120,29 @@ class MissingDependencyError(GlacierError, TypeError):
 
 class MissingExtraError(GlacierError, ImportError):
     """An optional package is needed and not installed."""
+
+
+class Unfingerprintable(GlacierError, TypeError):
+    """It cannot be told whether a part of a task call changed; `part` names it, such as "argument df"."""
+
+    def __init__(self, message: str, *, hint: str | None = None, part: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.part = part
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.message, self.hint), {"part": self.part}
+
+
+class CacheError(GlacierError, RuntimeError):
+    """A result cannot be kept, or a kept one cannot be had."""
+
+
+class DamagedEntryError(CacheError):
+    """The bytes of a kept result are missing, or not those that were written."""
+
+
+class ForeignEntryError(CacheError):
+    """A kept result would have to be unpickled, and this user did not write it."""
 
 
 class UnboundTaskError(GlacierError, RuntimeError):

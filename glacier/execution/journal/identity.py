@@ -10,14 +10,19 @@ only together with all that it came from.
 from __future__ import annotations
 
 import hashlib
+from types import CellType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
+from glacier.cache.code import facts
 from glacier.execution.journal import seal
+from glacier.recording import sites
 from glacier.recording.live import is_handle, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from types import CodeType
+
+    from glacier.cache.code import CodeFacts
 
 __all__ = ["arguments_of", "body_of", "code_of"]
 
@@ -25,27 +30,64 @@ _LONGEST = 120
 _MOST = 1000
 """Items of a collection that are looked at; a larger one counts by its length."""
 
+_CALLABLE = (FunctionType, MethodType, staticmethod, classmethod)
 _SCALARS = frozenset({type(None), bool, int, float, complex, str, bytes})
 _EXACT = frozenset({"datetime", "decimal", "fractions", "pathlib", "uuid"})
 """Modules whose values say all that they are in their repr."""
 
 
 def code_of(fn: Callable[..., Any]) -> str:
-    """Return a fingerprint of a function and of everything of the user's that it reaches; "" where there is none."""
-    code = getattr(fn, "__code__", None)
-    return "" if code is None else body_of(code)
+    """Return a fingerprint of a function's code and of that of every function and class of the user's that it reaches.
+
+    Values that it reads elsewhere do not count: they may well change while it runs. "" where it has no code.
+    """
+    digest = hashlib.blake2b(digest_size=12)
+    met: set[int] = set()
+    todo: list[Any] = [fn]
+    while todo:
+        here = _function(todo.pop())
+        code = getattr(here, "__code__", None)
+        if code is None or id(code) in met or (met and sites.is_foreign(code.co_filename)):
+            continue
+        met.add(id(code))
+        said = facts(code)
+        digest.update(said.digest)
+        todo += _reached(here, said)
+    return digest.hexdigest() if met else ""
+
+
+def _function(found: Any) -> Any:
+    """Return the plain function of a method or a task."""
+    found = getattr(found, "__func__", found)
+    return found.__wrapped__ if type(found).__name__ in {"Task", "Pipeline"} else found
+
+
+def _reached(fn: Any, said: CodeFacts) -> Iterator[Any]:
+    """Yield the functions that a function may call: those of its globals, its closure, and modules and classes there.
+
+    They come in the order of the code, so that the same code gives the same fingerprint.
+    """
+    cells = dict(zip(fn.__code__.co_freevars, fn.__closure__ or (), strict=False))
+    for name in (*said.globals, *cells):
+        value = _content(cells[name]) if name in cells else fn.__globals__.get(name)
+        if isinstance(value, ModuleType):
+            yield from (each for each in map(vars(value).get, sorted(said.names)) if isinstance(each, _CALLABLE))
+        elif isinstance(value, type):
+            yield from (each for _, each in sorted(vars(value).items()) if isinstance(each, _CALLABLE))
+        elif isinstance(value, _CALLABLE) or type(value).__name__ in {"Task", "Pipeline"}:
+            yield value
+
+
+def _content(cell: CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # not set yet
+        return None
 
 
 def body_of(code: CodeType) -> str:
-    """Return a fingerprint of the instructions and constants of a function alone."""
-    digest = hashlib.sha256()
-    todo = [code]
-    while todo:
-        here = todo.pop()
-        inner = [each for each in here.co_consts if hasattr(each, "co_code")]
-        digest.update(repr((here.co_code, here.co_names, [c for c in here.co_consts if c not in inner])).encode())
-        todo += inner
-    return digest.hexdigest()[:16]
+    """Return a fingerprint of a function's own code alone."""
+    return facts(code).digest.hex()
 
 
 def arguments_of(arguments: Mapping[str, Any], body: str) -> str:
@@ -97,4 +139,4 @@ def _name(value: Any) -> str:
         return value.function_name
     if kind in {list, tuple, set, frozenset, dict}:
         return str(len(value))
-    return code_of(value) if kind.__name__ == "function" else ""
+    return code_of(value) if kind is FunctionType else ""
