@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import hmac
-import os
 import secrets
-import uuid
 from functools import cache
-from pathlib import Path
+
+from glacier.cache import secret
+from glacier.errors import ForeignEntryError
 
 __all__ = ["key", "opened", "sealed"]
 
@@ -29,36 +28,8 @@ def opened(data: bytes) -> bytes | None:
 
 @cache
 def key() -> bytes:
-    """Return this user's key, made when it is first needed: it lies with the user, not with the project's memory.
-
-    A folder that somebody hands on would otherwise bring the key to its own pickles. A user without a writable home
-    has a key for this process alone.
-    """
-    folder = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "glacier"
+    """Return this user's key, which lies outside of any project; without one that can be used, one of this process."""
     try:
-        return _read(folder / "key") or _made(folder / "key")
-    except OSError:
+        return secret.key()
+    except ForeignEntryError:
         return secrets.token_bytes(32)
-
-
-def _read(file: Path) -> bytes | None:
-    """Return the key, None where there is none yet or where it is not this user's own."""
-    try:
-        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-    with os.fdopen(descriptor, "rb") as opened_file:
-        if os.fstat(descriptor).st_uid != os.getuid():
-            raise PermissionError(f"{file} belongs to somebody else")
-        return opened_file.read()
-
-
-def _made(file: Path) -> bytes:
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    new = file.with_name(f"key.{uuid.uuid4().hex}")
-    with os.fdopen(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600), "wb") as out:
-        out.write(secrets.token_bytes(32))
-    with contextlib.suppress(FileExistsError):
-        os.link(new, file)  # whoever comes first decides
-    new.unlink()
-    return file.read_bytes()

@@ -85,7 +85,7 @@ def contents(value: Any, limit: int | None = LIMIT) -> Content | None:
     buffer = _Bounded(limit)
     try:
         form = _write(kind, value, buffer, limit)
-    except Exception:  # what a user's __reduce__ raises, what pickle and Polars refuse, and what is too large
+    except BaseException:  # what __reduce__ raises, what pickle and Polars refuse, what is too large, an interrupt
         return None
     return Content(form, seal.sealed(buffer.getvalue()))
 
