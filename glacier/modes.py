@@ -115,7 +115,7 @@ def local(
     record = Run(pipeline.name, env.name)
     pipeline.last_run = record
     book = record.memory = Book(home.home(), record, Plan(pipeline, env, params, options, resumes))
-    listeners = (*options.listeners, *reports(options.progress), book)
+    listeners = (*options.listeners, *reports(options.progress))
     try:
         with logs.capturing():
             return execute(record, pipeline, env, body, replace(options, listeners=listeners))

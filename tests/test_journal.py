@@ -24,9 +24,8 @@ from pydantic import SecretStr
 from glacier import GlacierEnv, home
 from glacier.config import LocalConfig
 from glacier.errors import GlacierWarning, JournalError, PipelineError, ResourceNotFoundError
-from glacier.execution.events import Event
 from glacier.execution.journal import History, database, owner, seal, values
-from glacier.execution.journal.writer import Begun, Ended, Writer, values_of, writer
+from glacier.execution.journal.writer import Batch, Begun, Ended, Row, Writer, values_of, writer
 from glacier.execution.memory import MISSING
 from glacier.providers import LocalProvider
 
@@ -592,8 +591,11 @@ def begun(run: str, **columns: object) -> Begun:
     return Begun(run, given | {"parameters": '{"given": {}, "hidden": []}'})
 
 
-def finished(key: str, run: str = "r") -> Event:
-    return Event("succeeded", run, key, "task", time.time(), seconds=0.1)
+def finished(key: str, run: str = "r", state: str = "done") -> tuple[object, ...]:
+    def write(batch: Batch, number: int) -> None:
+        batch.task(number, key, "task")[Row.STATE] = state
+
+    return write, run
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -642,14 +644,13 @@ DYING = """
 import sys, time
 from pathlib import Path
 sys.path.insert(0, "tests")
-from glacier.execution.events import Event
 from glacier.execution.journal import owner
 from glacier.execution.journal.writer import Writer
-from test_journal import begun
+from test_journal import begun, finished
 home = Path(sys.argv[1])
 books = Writer(home)
 books.note(begun("r", owner=owner.claim(home)))
-books.note(Event("started", "r", "k", "task", time.time(), 1))
+books.note(finished("k", state="running"))
 books.flush()
 print("written", flush=True)
 time.sleep(60)

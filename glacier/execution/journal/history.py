@@ -194,8 +194,10 @@ def graph_of(run: RunRecord) -> Graph | None:
     if text is None:
         return None
     stored = json.loads(text)
-    nodes = [Node(key, name, kind, group=tuple(group)) for key, name, kind, group in stored["nodes"]]
-    return Graph(stored["name"], tuple(nodes), tuple(Edge(*edge) for edge in stored["edges"]))
+    nodes = [Node(key, name, "resource", {"kind": kind}) for key, name, kind in stored["resources"]]
+    nodes += [Node(key, name, kind, group=tuple(group)) for key, name, kind, group, _ in stored["steps"]]
+    edges = [Edge(source, step[0], name, access) for step in stored["steps"] for source, name, access in step[4]]
+    return Graph(stored["name"], tuple(nodes), tuple(edges))
 
 
 def _rows(run: RunRecord, statement: str) -> list[Any]:

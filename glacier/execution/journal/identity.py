@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 from glacier.cache.code import facts
 from glacier.execution.journal import seal
 from glacier.recording import sites
-from glacier.recording.live import is_handle, plain
+from glacier.recording.live import Deferred, is_handle, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["arguments_of", "body_of", "code_of"]
 
-_LONGEST = 120
 _MOST = 1000
 """Items of a collection that are looked at; a larger one counts by its length."""
 
@@ -52,6 +51,7 @@ def code_of(fn: Callable[..., Any]) -> str:
         met.add(id(code))
         said = facts(code)
         digest.update(said.digest)
+        digest.update(repr([each for each in here.__defaults__ or () if type(each) in _SCALARS]).encode())
         todo += _reached(here, said)
     return digest.hexdigest() if met else ""
 
@@ -90,20 +90,20 @@ def body_of(code: CodeType) -> str:
     return facts(code).digest.hex()
 
 
-def arguments_of(arguments: Mapping[str, Any], body: str) -> str:
+def arguments_of(args: tuple[Any, ...], kwargs: Mapping[str, Any], body: str) -> str:
     """Say in a few characters what a step was called with, apart from what other steps gave it.
 
     `body` is the fingerprint of the pipeline's body: it stands for what the body did to a value by itself. What was
     passed plainly may be secret, so it is told by a checksum with a key.
     """
-    text = ";".join([f"{name}={_token(value, body)}" for name, value in arguments.items()])
-    if len(text) <= _LONGEST and all(map(_is_of_task, arguments.values())):
-        return text
+    if not kwargs and all(map(_is_of_task, args)):
+        return ""
+    text = ";".join([_token(value, body) for value in args] + [f"{n}={_token(v, body)}" for n, v in kwargs.items()])
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), key=seal.key(), digest_size=12).hexdigest()
 
 
 def _is_of_task(value: Any) -> bool:
-    return is_handle(value) and value._self_step.task is not None
+    return type(value) is Deferred and value._self_step.task is not None
 
 
 def _token(value: Any, body: str) -> str:

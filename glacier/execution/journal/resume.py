@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from glacier.execution.options import RunOptions
     from glacier.recording import Step
 
-__all__ = ["Earlier", "check", "options_for", "parameters_for"]
+__all__ = ["IN_FILE", "Earlier", "check", "options_for", "parameters_for"]
 
 _OVER = frozenset({"done", "planned", "cached"})
-_IN_FILE = ":file"
+IN_FILE = ":file"
+"""The end of the form of a value that stands in a file."""
 
 
 class _Entry(NamedTuple):
@@ -63,7 +64,7 @@ class Earlier:
         """Return the form of a step's kept value, and the value itself or the file that it is in."""
         entry = self._entries[step.key]
         file = None
-        if entry.form is not None and entry.form.endswith(_IN_FILE):
+        if entry.form is not None and entry.form.endswith(IN_FILE):
             file = values_of(self.record.home, self.record.id) / entry.value
         return entry.form, entry.value, file
 
@@ -73,7 +74,7 @@ class Earlier:
         if form is None:
             return MISSING
         try:
-            return values.load(form.removesuffix(_IN_FILE), data if file is None else file.read_bytes())
+            return values.load(form.removesuffix(IN_FILE), data if file is None else file.read_bytes())
         except OSError:
             return MISSING
 

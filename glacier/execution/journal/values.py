@@ -16,14 +16,18 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import pickle
 import re
-from typing import Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from glacier.execution.journal import seal
 from glacier.execution.memory import MISSING
 
-__all__ = ["INLINE", "LIMIT", "Content", "contents", "load"]
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["INLINE", "LIMIT", "Content", "contents", "load", "write"]
 
 LIMIT = 64 * 1024 * 1024
 """Bytes of a value that `checkpoint="auto"` keeps at most."""
@@ -107,6 +111,21 @@ def _plan(value: Any, buffer: Any) -> None:
     value.serialize(buffer)
     if _CLOUD.search(buffer.getvalue()):
         raise _Unkept
+
+
+def write(file: Path, content: Content) -> None:
+    """Write a kept value to a file of its own.
+
+    Raises:
+        OSError: it cannot be written; nothing is left of it.
+    """
+    assert isinstance(content.data, bytes)
+    try:
+        with os.fdopen(os.open(file, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as out:
+            out.write(content.data)
+    except BaseException:
+        file.unlink(missing_ok=True)
+        raise
 
 
 def load(form: str, data: bytes | str) -> Any:

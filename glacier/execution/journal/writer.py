@@ -9,18 +9,15 @@ import threading
 import time
 import warnings
 from collections import deque
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from glacier.errors import GlacierWarning, JournalError
 from glacier.execution.journal import database, owner
-from glacier.resources.border import redacted
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from glacier.execution.events import Event
-
-__all__ = ["HURRIED", "PAUSE", "Begun", "Drawn", "Ended", "Kept", "Writer", "forget", "values_of", "writer"]
+__all__ = ["HURRIED", "PAUSE", "Batch", "Begun", "Ended", "Row", "Writer", "forget", "values_of", "writer"]
 
 PAUSE = 0.005
 """Seconds between two commits of small tasks. A task that took longer is committed at once, by its own thread."""
@@ -38,37 +35,12 @@ _IDLE = 2.0
 _KEPT_RUNS = 1000
 _KEPT_BYTES = 512 * 1024 * 1024
 
-_SETTLED = {"succeeded": "done", "planned": "planned", "failed": "failed", "cached": "cached", "skipped": "skipped",
-            "cancelled": "cancelled"}  # fmt: skip
-
-
-_EXPLAINED = frozenset({"skipped", "cancelled"})
-
 
 class Begun(NamedTuple):
     """A run begins: the columns of its row."""
 
     run: str
     columns: dict[str, Any]
-
-
-class Drawn(NamedTuple):
-    """The graph of a run, as JSON."""
-
-    run: str
-    graph: str
-
-
-class Kept(NamedTuple):
-    """What is known of a step's value: of which code and arguments it came, and the value itself where it was kept."""
-
-    run: str
-    key: str
-    name: str
-    code: str | None = None
-    arguments: str | None = None
-    form: str | None = None
-    value: bytes | str | None = None
 
 
 class Ended(NamedTuple):
@@ -105,7 +77,10 @@ class Writer:
         self._off = False
 
     def note(self, item: Any) -> None:
-        """Take an event, or one of the nouns above, to be written soon."""
+        """Take the beginning or the end of a run, or what became of a step, to be written soon.
+
+        The latter is a tuple: a function, the run's id, and more; the function is called with a `Batch` and the rest.
+        """
         self._pending.append(item)
         if not self._wake.is_set():
             self._wake.set()
@@ -173,6 +148,9 @@ class Writer:
                 self._pending[:0] = items
                 return
             self._rescue(items, error)
+        except BaseException:  # an interrupt: the rows are written again, which changes nothing
+            self._pending[:0] = items
+            raise
         self._tries = 0
         self._leave([item for item in items if isinstance(item, Ended)])
 
@@ -222,7 +200,7 @@ class Writer:
         connection.execute(f"PRAGMA busy_timeout = {patience * 1000:.0f}")
         connection.execute("BEGIN IMMEDIATE")
         try:
-            _Batch(connection, self.home, self._numbers).write(items)
+            Batch(connection, self.home, self._numbers).write(items)
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
@@ -230,92 +208,75 @@ class Writer:
             raise
 
 
-class _Batch:
+class Batch:
     """One transaction: what was noted, brought into as few rows as there are tasks."""
 
     def __init__(self, connection: sqlite3.Connection, home: Path, numbers: dict[str, int]) -> None:
         self.home = home
-        self.connection = connection
-        self.numbers = numbers
-        self.tasks: dict[tuple[str, str], list[Any]] = {}
         self.attempts: list[tuple[Any, ...]] = []
         self.logs: list[tuple[Any, ...]] = []
+        self._connection = connection
+        self._numbers = numbers
+        self._tasks: dict[tuple[int, str], list[Any]] = {}
 
     def write(self, items: list[Any]) -> None:
+        """Write what was noted, the ends of runs last."""
         ended: list[Ended] = []
         for item in items:
-            kind = cast("type[Any]", type(item))
-            if kind is not Begun and item.run not in self.numbers:
-                continue  # a thread that was given up still tells of a run that is over
-            if kind is Kept:
-                self._task(item)[9:13] = item[3:7]
-            elif kind is Begun:
+            if isinstance(item, Begun):
                 self._begin(item)
-            elif kind is Drawn:
-                self.connection.execute("UPDATE run SET graph = ? WHERE id = ?", (item.graph, item.run))
-            elif kind is Ended:
+            elif isinstance(item, Ended):
                 ended.append(item)
             else:
-                self._event(item)
+                write, run, *known = item
+                if run in self._numbers:  # a thread that was given up may still tell of a run that is over
+                    write(self, self._numbers[run], *known)
         self._insert()
         for each in ended:
             self._end(each)
+
+    def task(self, run: int, key: str, name: str) -> list[Any]:
+        """Return the row of a step, to be filled: see `Row` for the places; None leaves what is known."""
+        row = self._tasks.get((run, key))
+        if row is None:
+            row = self._tasks[run, key] = [name, None, None, None, None, None, 0, None, None, None, None, None, None]
+        return row
+
+    def draw(self, run: int, graph: str) -> None:
+        """Write the graph of a run, as JSON."""
+        self._connection.execute("UPDATE run SET graph = ? WHERE number = ?", (graph, run))
 
     def _begin(self, item: Begun) -> None:
         columns = {"owner": owner.claim(self.home), **item.columns}
         names = ", ".join(columns)
         marks = ", ".join("?" * len(columns))
-        statement = f"INSERT INTO run (id, {names}) VALUES (?, {marks})"  # noqa: S608 - the names are ours
-        cursor = self.connection.execute(statement, (item.run, *columns.values()))
-        self.numbers[item.run] = cursor.lastrowid or 0
+        statement = f"INSERT OR IGNORE INTO run (id, {names}) VALUES (?, {marks})"  # noqa: S608 - the names are ours
+        self._connection.execute(statement, (item.run, *columns.values()))
+        found = self._connection.execute("SELECT number FROM run WHERE id = ?", (item.run,)).fetchone()
+        self._numbers[item.run] = found[0]
 
     def _end(self, item: Ended) -> None:
-        number = self.numbers.get(item.run)
-        self.connection.execute(
+        number = self._numbers.get(item.run)
+        self._connection.execute(
             "UPDATE run SET state = ?, seconds = ?, error = ? WHERE number = ?",
-            (item.state, item.seconds, item.error and redacted(item.error), number),
+            (item.state, item.seconds, item.error, number),
         )
         if item.state == "done" and item.values:
-            self.connection.execute("UPDATE task SET value = NULL, form = NULL WHERE run = ?", (number,))
-
-    def _event(self, event: Event) -> None:
-        kind = event.kind
-        if not event.key or kind == "progress":
-            return
-        if kind == "log":
-            self.logs.append((self.numbers.get(event.run), event.key, event.time, event.detail))
-            return
-        row = self._task(event)
-        if kind == "started":
-            row[1:3] = "running", row[2] or event.time
-            row[6] = event.attempt or 1
-            return
-        if kind in {"retried", "timed_out", "failed"}:
-            error = redacted(event.error or event.detail)
-            number = self.numbers.get(event.run)
-            self.attempts.append((number, event.key, event.attempt, kind, event.time, event.seconds, error))
-        if kind in _SETTLED:
-            row[1] = _SETTLED[kind]
-            row[3:6] = event.seconds, event.rows, event.bytes
-            row[7] = redacted(event.error) if event.error else event.detail if kind in _EXPLAINED else None
-            row[8] = event.detail if kind == "cached" else row[8]
-
-    def _task(self, item: Any) -> list[Any]:
-        """Return the row of a step: name, state, started, seconds, rows, bytes, attempts, error, cache, code, ..."""
-        key = (item.run, item.key)
-        row = self.tasks.get(key)
-        if row is None:
-            row = self.tasks[key] = [item.name, None, None, None, None, None, 0, *([None] * 6)]
-        return row
+            self._connection.execute("UPDATE task SET value = NULL, form = NULL WHERE run = ?", (number,))
 
     def _insert(self) -> None:
-        numbers = self.numbers
-        rows = [(numbers.get(run), key, *row) for (run, key), row in self.tasks.items()]
-        self.connection.executemany(_UPSERT, rows)
+        rows = [(run, key, *row) for (run, key), row in self._tasks.items()]
+        self._connection.executemany(_UPSERT, rows)
         if self.attempts:
-            self.connection.executemany("INSERT INTO attempt VALUES (?, ?, ?, ?, ?, ?, ?)", self.attempts)
+            self._connection.executemany("INSERT INTO attempt VALUES (?, ?, ?, ?, ?, ?, ?)", self.attempts)
         if self.logs:
-            self.connection.executemany("INSERT INTO log VALUES (?, ?, ?, ?)", self.logs)
+            self._connection.executemany("INSERT INTO log VALUES (?, ?, ?, ?)", self.logs)
+
+
+class Row:
+    """The places in the row of a step."""
+
+    NAME, STATE, STARTED, SECONDS, ROWS, BYTES, ATTEMPTS, ERROR, CACHE, CODE, ARGUMENTS, FORM, VALUE = range(13)
 
 
 _COLUMNS = ("name", "state", "started", "seconds", "rows", "bytes", "attempts", "error", "cache", "code", "arguments",
