@@ -32,6 +32,7 @@ from glacier import context
 from glacier.errors import PipelineError
 from glacier.execution.attempts import Call, Touched, attempt
 from glacier.execution.cancelling import Cancel
+from glacier.execution.memory import MISSING
 from glacier.execution.plans import Plans, is_narrow, kept
 from glacier.execution.ready import Ready
 from glacier.execution.steps import Facts, StepRun
@@ -65,6 +66,8 @@ class Engine:
         self.failures: list[BaseException] = []
         self.workers = workers
         self._tell = run.tell if run.events else None
+        self._memory = run.memory
+        self._resumes = run.memory is not None and run.memory.resumes
         self._facts: dict[RecordedTask, Facts] = {}
         self._ready = Ready()
         self._lock = threading.Lock()
@@ -89,7 +92,7 @@ class Engine:
             if self.closed:
                 raise PipelineError(f"step {step.key!r} of run {self.run.id} has no value: it is {step.state}")
             if step.failure is None:
-                self._want(_ancestry(step))
+                self._want(self._needed([step]) if self._resumes else _ancestry(step))
             self._attend(step)
         return handle.__wrapped__
 
@@ -99,7 +102,10 @@ class Engine:
         Raises:
             Exception: the error of the step that failed, or a group of several.
         """
-        self._want([step for step in steps if step.failure is None])
+        steps = [step for step in steps if step.failure is None]
+        if self._memory is not None and self._resumes:
+            steps = self._needed([step for step in steps if not self._memory.is_settled(step)])
+        self._want(steps)
         self._attend(None)
 
     def done(self, step: StepRun, value: Any) -> None:
@@ -107,7 +113,16 @@ class Engine:
         step.began = time.perf_counter()
         step.seconds = 0.0
         step.known = True
+        if self._memory is not None and self._resumes:
+            self._memory.operation(step)
         self._note_value(step, value)
+
+    def say(self, line: str) -> None:
+        """Take a line that the task on this thread printed or logged; one of the body itself is let go."""
+        ident = threading.get_ident()
+        step = next((step for step, thread in tuple(self._running.items()) if thread == ident), None)
+        if step is not None:
+            self.run.note(step, "log", {"line": line})
 
     @property
     def at_work(self) -> int:
@@ -195,6 +210,35 @@ class Engine:
         if self.options.on_error == "fail":
             raise source.failure
         self._skip(step, source.failure, f"{source.name} failed")
+
+    def _needed(self, targets: Iterable[StepRun]) -> list[StepRun]:
+        """Return what has to run for the sake of `targets`, each after all that it needs.
+
+        What the resumed run kept is taken from there; what it needed then need not run.
+        """
+        found: dict[StepRun, None] = {}
+        todo = list(targets)
+        while todo:
+            step = todo.pop()
+            if not step.known and step not in found and not self._recalled(step):
+                found[step] = None
+                todo += [source for source in step.needs if isinstance(source, StepRun)]
+        return sorted(found, key=lambda each: each.serial)
+
+    def _recalled(self, step: StepRun) -> bool:
+        """Whether the resumed run kept the value of a step; it is then at hand."""
+        assert self._memory is not None
+        value = self._memory.recall(step)
+        if value is MISSING:
+            return False
+        step.state = "cached"
+        step.known = True
+        handle, step.handle = step.handle, None
+        if handle is not None:
+            handle.__wrapped__ = value
+        if self._tell is not None:
+            self._tell("cached", step)
+        return True
 
     # --- working ------------------------------------------------------------------------------------------------
 
@@ -319,6 +363,8 @@ class Engine:
 
     def _call(self, step: StepRun, facts: Facts) -> Any:
         """Return the value of a task."""
+        if self._memory is not None:
+            self._memory.began(step)
         args, kwargs = _plain_arguments(step)
         if not facts.direct:
             return self._attempt(step, facts, Call(facts.fn, args, kwargs))
@@ -337,9 +383,13 @@ class Engine:
                 step.attempts += 1
             self.run.note(step, kind, details)
 
+        def say(line: str) -> None:
+            self.run.note(step, "log", {"line": line})
+
         if self.env.debug:
             call = Call(_computed, (call.fn, *call.args), call.kwargs)
-        return attempt(call, facts.job, note)
+        with context.using(context.lines, say):
+            return attempt(call, facts.job, note)
 
     def _note_value(self, step: StepRun, value: Any) -> None:
         if self.closed:
@@ -354,6 +404,8 @@ class Engine:
             handle.__wrapped__ = value
             step.handle = None
         step.known = True
+        if self._memory is not None and step.task is not None:
+            self._memory.ended(step, value)
         if self._tell is not None:
             self._tell("planned" if step.plan is not None else "succeeded", step)
 
@@ -389,6 +441,8 @@ class Engine:
             self._plans.not_computed(step)
         step.state = "failed"
         step.error = f"{type(error).__name__}: {error}"[:500]
+        if self._memory is not None:
+            self._memory.lost(step)
         if self._tell is not None:
             self._tell("failed", step)
 
@@ -471,6 +525,8 @@ class Engine:
         step.failure = failure
         step.detail = why
         self._wanted.pop(step, None)
+        if self._memory is not None:
+            self._memory.lost(step)
         if self._tell is not None:
             self._tell("skipped", step)
 
