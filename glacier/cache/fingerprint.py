@@ -702,8 +702,8 @@ def _own_namespaces(names: frozenset[str]) -> Iterator[tuple[str, Any]]:
         kind: Any = getattr(polars, name, None)
         known: Any = getattr(kind, "_accessors", ())
         for accessor in sorted(each for each in known if each in names):
-            registered = getattr(vars(kind).get(accessor), "_ns", None)
-            if isinstance(registered, type) and is_own(str(registered.__module__)):
+            registered: Any = getattr(vars(kind).get(accessor), "_ns", None)
+            if callable(registered) and is_own(str(registered.__module__)):
                 yield f"{name}.{accessor}", registered
 
 
