@@ -86,6 +86,10 @@ class Book:
         if step.seconds is not None and step.seconds > PAUSE:
             self._writer.flush(HURRIED)
 
+    def cached(self, step: StepRun) -> None:
+        """Take note of a step whose value the cache keeps, so that it need not be kept here."""
+        self._note((_write_value, self.run.id, step, (None, None)))
+
     def lost(self, step: StepRun) -> None:
         """Take note that a step failed, was skipped or was cancelled."""
         self._note((_write_loss, self.run.id, step, time.time()))
