@@ -229,3 +229,59 @@ def test_stepping_can_be_ended_and_meets_errors(env: GlacierEnv) -> None:
         stepper.next()
     assert stepper.done
     assert stepper.next() is None
+
+
+# --- plans ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_plan_says_what_would_run_and_what_is_cached(env: GlacierEnv) -> None:
+    pipeline = counting(env)
+    before = pipeline.plan(n=1)
+    assert [(each.name, each.action, each.why) for each in before] == [
+        ("source", "run", "not kept yet"),
+        ("doubled", "run", "needs source, which runs"),
+        ("total", "run", "needs doubled, which runs"),
+    ]
+    pipeline.run(n=1)
+    assert [each.action for each in pipeline.plan(n=1)] == ["cached"] * 3
+    changed = pipeline.plan(n=2)
+    assert changed["source"].action == "run"
+    assert changed["source"].why.startswith("changed: argument n")
+    forced = pipeline.plan(n=1, force="doubled")
+    assert [(each.action, each.why) for each in forced][1] == ("run", "forced")
+    assert str(pipeline.plan(n=1)).splitlines()[0] == "counted: 0 to run, 3 cached, 0 skipped"
+
+
+def test_a_plan_knows_what_is_asked_for_and_how_much_is_read(env: GlacierEnv) -> None:
+    sales = env.register("sales", env.provider.bucket("sales", path="raw.parquet"))
+    sales.write(pl.DataFrame({"x": [1, 2, 3]}))
+
+    @env.task()
+    def load(sales: Any) -> pl.LazyFrame:
+        return sales.scan()
+
+    @env.task()
+    def big(df: pl.LazyFrame) -> bool:
+        raise AssertionError("a plan runs nothing")
+
+    @env.task()
+    def shrink(df: pl.LazyFrame) -> pl.LazyFrame:
+        raise AssertionError("a plan runs nothing")
+
+    @env.pipeline()
+    def loading() -> Any:
+        df = load()
+        if big(df):
+            df = shrink(df)
+        return df
+
+    plan = loading.plan()
+    assert plan["load"].reads == plan.reads == sales.stat().size
+    assert plan["shrink"].why == "if big()"
+    assert {each.name: each.action for each in loading.plan(until="big")} == {
+        "load": "run",
+        "big": "run",
+        "shrink": "skip",
+    }
+    with pytest.raises(ConfigError, match="no task 'lod' .*did you mean 'load'"):
+        loading.plan(only="lod")
