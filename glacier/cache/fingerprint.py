@@ -706,11 +706,10 @@ def _own_namespaces(names: frozenset[str]) -> Iterator[tuple[str, Any]]:
     polars: Any = sys.modules.get("polars")
     for name in ("Expr", "DataFrame", "LazyFrame", "Series"):
         kind: Any = getattr(polars, name, None)
-        known: Any = getattr(kind, "_accessors", ())
+        known = cast("Iterable[str]", getattr(kind, "_accessors", ()))
         for accessor in sorted(each for each in known if each in names):
-            registered: Any = getattr(vars(kind).get(accessor), "_ns", None)
-            module = cast("Any", getattr(registered, "__module__", None))
-            if module is not None and is_own(str(module)):
+            registered = cast("Any", getattr(vars(kind).get(accessor), "_ns", None))
+            if registered is not None and is_own(str(registered.__module__)):
                 yield f"{name}.{accessor}", registered
 
 
