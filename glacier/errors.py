@@ -17,6 +17,7 @@ GlacierError
 ├── UnboundTaskError (RuntimeError)         a task without an environment was called
 ├── PipelineError (RuntimeError)            a pipeline that cannot be recorded or run as written
 ├── TaskTimeoutError (TimeoutError)         a task took longer than its timeout
+├── JournalError (RuntimeError)              the history of runs cannot be read
 ├── TaskMemoryError (MemoryError)           a task took more memory than its limit
 ├── TaskCancelledError (RuntimeError)       a task was stopped because its run was cancelled
 ├── TransferError (TypeError)               a value that cannot be sent to the process of a task or back
@@ -46,6 +47,7 @@ __all__ = [
     "GlacierError",
     "GlacierWarning",
     "InfrastructureError",
+    "JournalError",
     "MissingDependencyError",
     "MissingExtraError",
     "ObjectExistsError",
@@ -153,6 +155,10 @@ class PipelineError(GlacierError, RuntimeError):
 
 class TaskTimeoutError(GlacierError, TimeoutError):
     """A task ran longer than its timeout."""
+
+
+class JournalError(GlacierError, RuntimeError):
+    """The history of runs cannot be read: it is damaged, or a newer Glacier wrote it."""
 
 
 class TaskMemoryError(GlacierError, MemoryError):

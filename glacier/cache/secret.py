@@ -15,7 +15,7 @@ from glacier.errors import ForeignEntryError
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-__all__ = ["is_private", "sign", "using"]
+__all__ = ["is_private", "key", "sign", "using"]
 
 _BYTES = 32
 _used: list[Path] = []
@@ -28,7 +28,7 @@ def sign(*pieces: str) -> str:
         ForeignEntryError: the key's file may be read by others, or cannot be made.
     """
     message = b"".join(len(each).to_bytes(8, "little") + each for each in (piece.encode() for piece in pieces))
-    return hmac.new(_key(), message, hashlib.sha256).hexdigest()
+    return hmac.new(key(), message, hashlib.sha256).hexdigest()
 
 
 def is_private(folder: Path) -> bool:
@@ -50,7 +50,12 @@ def using(folder: Path) -> Generator[None]:
         _used.pop()
 
 
-def _key() -> bytes:
+def key() -> bytes:
+    """Return this user's key, made when there is none.
+
+    Raises:
+        ForeignEntryError: the key's file may be read by others, or cannot be made.
+    """
     file = _folder() / "cache.key"
     try:
         return _read(file) or _make(file)
@@ -71,12 +76,12 @@ def _read(file: Path) -> bytes | None:
     try:
         with file.open("rb") as opened:
             found = os.fstat(opened.fileno())
-            key = opened.read()
+            content = opened.read()
     except FileNotFoundError:
         return None
     if found.st_uid != os.geteuid() or found.st_mode & 0o077:
         raise ForeignEntryError(f"{file} may be read by others", hint="delete it; a new one is made")
-    return key if len(key) == _BYTES else None
+    return content if len(content) == _BYTES else None
 
 
 def _make(file: Path) -> bytes:
@@ -93,7 +98,7 @@ def _make(file: Path) -> bytes:
             os.link(draft, file)
     finally:
         draft.unlink(missing_ok=True)
-    key = _read(file)
-    if key is None:
+    made = _read(file)
+    if made is None:
         raise OSError(f"{file} was taken away")
-    return key
+    return made

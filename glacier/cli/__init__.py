@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from glacier.cli import analyze, dag, demo, ls, preview, run
+from glacier.cli import analyze, dag, demo, logs, ls, preview, resume, run, runs
 from glacier.cli.app import app, main
 
-__all__ = ["analyze", "app", "dag", "demo", "ls", "main", "preview", "run"]
+__all__ = ["analyze", "app", "dag", "demo", "logs", "ls", "main", "preview", "resume", "run", "runs"]
