@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from glacier.infrastructure.blueprint import Backend, Blueprint, Statement
-from glacier.infrastructure.needs import RUNNER, BucketNeed, FunctionNeed, Grant, Needs, Schedule, Use
+from glacier.infrastructure.needs import BucketNeed, FunctionNeed, Grant, Needs, Runner, Schedule, Use
 from glacier.infrastructure.packages import Package
 
 __all__ = [
-    "RUNNER",
     "Backend",
     "Blueprint",
     "BucketNeed",
@@ -15,6 +14,7 @@ __all__ = [
     "Grant",
     "Needs",
     "Package",
+    "Runner",
     "Schedule",
     "Statement",
     "Use",

@@ -10,13 +10,11 @@ if TYPE_CHECKING:
 
     from glacier.graph import Site
     from glacier.infrastructure.packages import Package
+    from glacier.schedules import Cron, Rate
     from glacier.settings import Effective
     from glacier.terraform import Labels
 
-__all__ = ["RUNNER", "BucketNeed", "FunctionNeed", "Grant", "Needs", "Schedule", "Use"]
-
-RUNNER = "runner"
-"""The principal of everything that runs where the pipeline is started, and not as a function of its own."""
+__all__ = ["BucketNeed", "FunctionNeed", "Grant", "Needs", "Runner", "Schedule", "Use"]
 
 
 @dataclass(frozen=True)
@@ -93,11 +91,23 @@ class FunctionNeed:
 
 
 @dataclass(frozen=True)
+class Runner:
+    """Whoever starts a pipeline, and runs all of it that does not run as a function of its own.
+
+    `label` is a Terraform label, unique among functions and runners. A pipeline with a schedule has none: the function
+    of its `Schedule` is its runner.
+    """
+
+    pipeline: str
+    label: str
+
+
+@dataclass(frozen=True)
 class Grant:
     """A principal needs access to a part of a bucket, or must call a function.
 
     Attributes:
-        principal: `RUNNER`, or the label of the function whose role needs it.
+        principal: the label of the runner or of the function whose role needs it.
         bucket: the bucket, None for a function.
         function: the function to call, None for a bucket.
         access: `read`, `write` or `both`; a call is a `write`.
@@ -125,10 +135,10 @@ class Grant:
 
 @dataclass(frozen=True)
 class Schedule:
-    """A pipeline runs by itself: `expression` is `rate(...)` or `cron(...)` as checked, `function` runs it."""
+    """A pipeline runs by itself, in UTC: `function` runs it whenever `when` says."""
 
     pipeline: str
-    expression: str
+    when: Rate | Cron
     function: FunctionNeed
 
 
@@ -140,7 +150,8 @@ class Needs:
         environment: its name.
         pipelines: the names of the pipelines, sorted.
         buckets, functions, schedules: sorted by name.
-        grants: sorted by principal, resource and path; each principal is `RUNNER` or one of `functions`.
+        runners: one for each pipeline without a schedule that needs something, sorted.
+        grants: sorted by principal, resource and path; each principal is one of `runners` or `functions`.
         tags: tags or labels that everything has, from the provider and the environment's defaults.
         monitored: whether the template asks for alarms.
         labels: hands out further labels.
@@ -151,6 +162,7 @@ class Needs:
     labels: Labels
     buckets: tuple[BucketNeed, ...] = ()
     functions: tuple[FunctionNeed, ...] = ()
+    runners: tuple[Runner, ...] = ()
     grants: tuple[Grant, ...] = ()
     schedules: tuple[Schedule, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -161,7 +173,6 @@ class Needs:
         return tuple(grant for grant in self.grants if grant.principal == principal)
 
     def principals(self) -> Iterator[str]:
-        """Yield `RUNNER` where something is granted to it, then every function's label."""
-        if self.of(RUNNER):
-            yield RUNNER
+        """Yield the labels of all runners, then those of all functions."""
+        yield from (runner.label for runner in self.runners)
         yield from (function.label for function in self.functions)
