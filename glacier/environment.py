@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
+    from glacier.execution.options import RunOptions
+
 __all__ = ["Defaults", "GlacierEnv"]
 
 
@@ -247,9 +249,11 @@ class GlacierEnv:
         """The names of the pipelines, in the order of definition."""
         return list(self._here()._pipelines)
 
-    def run(self, pipeline: Pipeline, mode: str, body: Callable[[], Any], params: dict[str, Any]) -> Any:
+    def run(
+        self, pipeline: Pipeline, mode: str, body: Callable[[], Any], params: dict[str, Any], options: RunOptions
+    ) -> Any:
         """Run a pipeline's body in a mode; `Pipeline.run` is the way to call this."""
-        return modes.run(mode, pipeline, self, body, params)
+        return modes.run(mode, pipeline, self, body, params, options=options)
 
     # --- settings -----------------------------------------------------------------------------------------------
 

@@ -35,6 +35,7 @@ class Recorder(ABC):
         self.body = pipeline.fn.__code__
         self.steps: dict[str, Step] = {}
         self.resources: dict[str, Resource] = {}
+        self.objects: dict[str, list[Any]] = {}
         self._by_identity: dict[int, Resource] = {}
         self._stack: list[RecordedPipeline] = [pipeline]
         self._counts: Counter[str] = Counter()
@@ -68,6 +69,7 @@ class Recorder(ABC):
         described = _describe(resource, name)
         if described is not None:
             known = self.resources.setdefault(described.key, described)
+            self.objects.setdefault(described.key, []).append(resource)
             self._by_identity[id(resource)] = known
 
     def task_step(self, task: RecordedTask, bound: inspect.BoundArguments) -> Step:
