@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 from glacier.errors import ConfigError
 
@@ -53,17 +53,16 @@ def schedule(text: str) -> Rate | Cron:
         ConfigError: it is no schedule, or out of bounds.
     """
     if found := _RATE.fullmatch(text):
-        return _rate(text, int(found[1]), found[2])
+        return _rate(text, int(found[1]), cast("Unit", found[2]))
     if found := _CRON.fullmatch(text):
         return _cron(text, found[1].split())
     raise _wrong(text, "is none")
 
 
-def _rate(text: str, every: int, unit: str) -> Rate:
-    known = next(each for each in _MOST if each == unit)
-    if not 1 <= every <= _MOST[known]:
-        raise _wrong(text, f"must be of 1 to {_MOST[known]} {known}s")
-    return Rate(every, known)
+def _rate(text: str, every: int, unit: Unit) -> Rate:
+    if not 1 <= every <= _MOST[unit]:
+        raise _wrong(text, f"must be of 1 to {_MOST[unit]} {unit}s")
+    return Rate(every, unit)
 
 
 def _cron(text: str, fields: list[str]) -> Cron:

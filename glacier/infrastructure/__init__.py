@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from glacier.infrastructure.blueprint import Backend, Blueprint, Statement
+from glacier.infrastructure.blueprint import Backend, Blueprint, Draft, Statement
 from glacier.infrastructure.needs import BucketNeed, FunctionNeed, Grant, Needs, Runner, Schedule, Use
 from glacier.infrastructure.packages import Package
 
@@ -10,6 +10,7 @@ __all__ = [
     "Backend",
     "Blueprint",
     "BucketNeed",
+    "Draft",
     "FunctionNeed",
     "Grant",
     "Needs",

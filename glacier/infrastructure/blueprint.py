@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from glacier.infrastructure.needs import Use
-    from glacier.terraform import Value
+    from glacier.terraform import Block, Ref, Value
 
-__all__ = ["Backend", "Blueprint", "Statement"]
+__all__ = ["Backend", "Blueprint", "Draft", "Statement"]
 
 
 @dataclass(frozen=True)
@@ -67,3 +67,48 @@ class Blueprint:
     statements: tuple[Statement, ...] = ()
     resources: Mapping[str, str] = field(default_factory=dict[str, str])
     warnings: tuple[str, ...] = ()
+
+
+class Draft:
+    """A blueprint in the making: blocks are added one by one, each with the Glacier resource that it is for."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, list[Block]] = {}
+        self.values: dict[str, Value] = {}
+        self.assets: dict[str, bytes] = {}
+        self.statements: list[Statement] = []
+        self._resources: dict[str, str] = {}
+        self._warnings: dict[str, None] = {}
+
+    def add(self, file: str, block: Block, about: str = "") -> Block:
+        """Put a block into a file and return it; `about` names the Glacier resource, such as `bucket sales`."""
+        self._files.setdefault(file, []).append(block)
+        if about:
+            self._resources[block.address] = about
+        return block
+
+    def variable(self, block: Block, value: Value = None) -> Ref:
+        """Declare a variable, once, with a value for the environment's `.tfvars`; return its reference."""
+        known = self._files.setdefault("variables.tf", [])
+        if all(each.labels != block.labels for each in known):
+            known.append(block)
+        if value is not None:
+            self.values[block.labels[0]] = value
+        return block.ref
+
+    def warn(self, line: str) -> None:
+        """Say something to the user, once."""
+        self._warnings[line] = None
+
+    def finish(self, requirements: Mapping[str, Mapping[str, str]], backend: Backend | None) -> Blueprint:
+        """Return the blueprint."""
+        return Blueprint(
+            document=Document({name: tuple(blocks) for name, blocks in self._files.items()}),
+            requirements=requirements,
+            backend=backend,
+            values=self.values,
+            assets=self.assets,
+            statements=tuple(self.statements),
+            resources=self._resources,
+            warnings=tuple(self._warnings),
+        )

@@ -112,6 +112,7 @@ class Grant:
         function: the function to call, None for a bucket.
         access: `read`, `write` or `both`; a call is a `write`.
         path: the path in the bucket as the resource has it: an object, a folder or a pattern; "" for a function.
+        deletes: whether objects are deleted too; a use that cannot be followed may.
         uses: who needs it, at least one.
     """
 
@@ -121,6 +122,7 @@ class Grant:
     bucket: BucketNeed | None = None
     function: FunctionNeed | None = None
     path: str = ""
+    deletes: bool = False
 
     @property
     def reads(self) -> bool:
