@@ -16,7 +16,7 @@ from glacier.infrastructure import Backend, Blueprint, Statement
 from glacier.infrastructure.requirements import requirements_of
 from glacier.infrastructure.variables import environment_of
 from glacier.schedules import Cron
-from glacier.terraform import Block, Call, Document, Ref, Text, data, nested, output, resource, variable
+from glacier.terraform import Block, Call, Document, Labels, Ref, Text, data, nested, output, resource, variable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -62,6 +62,7 @@ class _Module:
     def __init__(self, config: GcpConfig, needs: Needs) -> None:
         self.config = config
         self.needs = needs
+        self.access = Labels()
         self.statements: list[Statement] = []
         self.resources: dict[str, str] = {}
         self.assets: dict[str, bytes] = {}
@@ -135,7 +136,7 @@ class _Module:
             storage_class=config.storage_class or "STANDARD",
             uniform_bucket_level_access=True,
             public_access_prevention="enforced" if config.public_access_prevention else "inherited",
-            labels=config.labels,
+            **_given(labels=config.labels or None),
             **_depends_on(*self._key_member(need)),
         )
         return self._for(f"bucket {need.name}", _skipping(made, *_bucket_skips(config)))
@@ -182,7 +183,7 @@ class _Module:
             name="buckets",
             key_ring=ring.ref.id,
             rotation_period="7776000s",
-            labels=self.needs.tags,
+            **_given(labels=dict(self.needs.tags) or None),
         )
         return [ring, key]
 
@@ -207,7 +208,7 @@ class _Module:
             storage_class="STANDARD",
             uniform_bucket_level_access=True,
             public_access_prevention="enforced",
-            labels=self.needs.tags,
+            **_given(labels=dict(self.needs.tags) or None),
         )
         return self._for("code of functions", _skipping(made, ACCESS_LOG))
 
@@ -269,7 +270,7 @@ class _Module:
             name=need.name,
             location=REGION,
             description=f"Glacier: {need.origin}",
-            labels=config.labels,
+            **_given(labels=config.labels or None),
         )
 
     def _build(self, need: FunctionNeed) -> Block:
@@ -297,7 +298,7 @@ class _Module:
             display_name=f"Failed calls of {need.name}",
             combiner="OR",
             notification_channels=CHANNELS,
-            user_labels=need.config.labels,
+            **_given(user_labels=need.config.labels or None),
         )
         return self._for(f"function {need.name}", made)
 
@@ -355,7 +356,7 @@ class _Module:
     def _bucket_member(self, principal: str, bucket: str, writes: bool, number: int, grants: list[Grant]) -> Block:
         need = next(each for each in self.needs.buckets if each.label == bucket)
         role: Value = Ref("google_project_iam_custom_role", "object_writer").id if writes else READER
-        label = f"{principal}_{'writes' if writes else 'reads'}_{bucket}{f'_{number + 1}' if number else ''}"
+        label = self.access.of(f"{principal} {'writes' if writes else 'reads'} {bucket} {number + 1 if number else ''}")
         made = resource(
             "google_storage_bucket_iam_member",
             label,
@@ -376,7 +377,7 @@ class _Module:
     def _caller(self, principal: str, function: FunctionNeed, grants: list[Grant]) -> Block:
         made = resource(
             "google_cloud_run_v2_service_iam_member",
-            f"{principal}_calls_{function.label}",
+            self.access.of(f"{principal} calls {function.label}"),
             name=_of("google_cloudfunctions2_function", function).name,
             location=REGION,
             role=INVOKER,
