@@ -110,11 +110,18 @@ class _Collector:
         traced = [each for one in self.recorded for found in one.trace.resources.values() for each in found]
         return [*traced, *(self.env.resources.values() if self.whole else ())]
 
+    def _is_local(self, resource: Any) -> bool:
+        """Whether a resource is on this machine, where nothing has to be built."""
+        local = getattr(resource.provider, "bucket_class", Bucket) is None
+        if local:
+            self._warn(f"{resource!r} is on this machine: nothing is generated for it")
+        return local
+
     def _by_name(self, kind: type[Any]) -> dict[tuple[int, str], list[Any]]:
         """Return all resources of a kind by their side's place and their name in the cloud."""
         found: dict[tuple[int, str], list[Any]] = {}
         for each in self._objects:
-            if isinstance(each, kind):
+            if isinstance(each, kind) and not self._is_local(each):
                 name = each.bucket_name if isinstance(each, Bucket) else each.function_name
                 found.setdefault((self.sides.index(self._side(each.provider)), name), []).append(each)
             elif not isinstance(each, Bucket | Serverless):
@@ -252,7 +259,8 @@ class _Collector:
 
     def _caller(self, recorded: Recorded, node: Node) -> _Caller:
         task = recorded.trace.tasks.get(node.key)
-        if task is None or node.config.get("executor") not in FUNCTION_EXECUTORS:
+        local = getattr(self.env.compute, "function_class", None) is None
+        if task is None or local or node.config.get("executor") not in FUNCTION_EXECUTORS:
             return _Caller(recorded, node, "", None)
         name = f"{recorded.pipeline.name}-{task.name}"
         function = self._own_function(recorded, name, task.fn, node.config.get("timeout"), f"task {task.name}")
@@ -300,7 +308,7 @@ class _Collector:
     # --- grants -------------------------------------------------------------------------------------------------
 
     def _grant(self, caller: _Caller, resource: Any, edge: Edge) -> None:
-        if not isinstance(resource, Bucket | Serverless):
+        if not isinstance(resource, Bucket | Serverless) or self._is_local(resource):
             return
         side = self._side(resource.provider)
         if caller.provider is not None and self._side(caller.provider) is not side:
@@ -376,7 +384,7 @@ def _typed(kind: type[Any] | None, effective: Effective, what: str) -> Any:
         ConfigError: what several levels say does not fit together.
     """
     if kind is None:
-        raise InfrastructureError(f"{what} is on this machine, where there is no infrastructure to generate")
+        raise InfrastructureError(f"{what} is of a provider without infrastructure", hint="use a cloud's provider")
     values = {name: value for name, value in effective.values.items() if name in kind.model_fields}
     try:
         return kind(**values)
