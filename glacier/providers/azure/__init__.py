@@ -12,6 +12,7 @@ from glacier.providers.base import Provider
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from glacier.infrastructure import Blueprint, Needs
     from glacier.resources import Bucket
 
 __all__ = ["AzureProvider"]
@@ -63,3 +64,9 @@ class AzureProvider(Provider):
     def functions(self) -> AzureFunctions:
         """The functions."""
         return AzureFunctions()
+
+    def terraform(self, needs: Needs) -> Blueprint:
+        """Return what an environment needs of Azure as Terraform."""
+        from glacier.providers.azure.terraform import blueprint
+
+        return blueprint(self.config, self.storage.account, needs)

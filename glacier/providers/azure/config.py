@@ -170,6 +170,9 @@ class AzureLifecycleRule(LifecycleRule[AzureTransition]):
     days: Annotated[int, Field(ge=0, le=99999)]
 
 
+_OWN_ONLY = ("replication_type", "soft_delete_days", "storage_account")
+
+
 class AzureBlobConfig(Settings):
     """What a Blob Storage container is like, with the storage account it is in.
 
@@ -181,6 +184,8 @@ class AzureBlobConfig(Settings):
         replication_type: where copies are kept.
         lifecycle_rules: at most 100; within one prefix blobs only move to colder tiers.
         public_access_block: forbid all public access.
+        soft_delete_days: days for which deleted blobs can be brought back, 1-365, or 0 for not at all; None is 7.
+        public_network_access: whether the account is reached over the internet; without, private endpoints are needed.
         storage_account: account of this container, instead of the provider's.
         tags: added to those of the provider.
         existing: the container is there already: use it, never create it.
@@ -195,6 +200,8 @@ class AzureBlobConfig(Settings):
     replication_type: Literal["LRS", "GRS", "RAGRS", "ZRS", "GZRS", "RAGZRS"] | None = None
     lifecycle_rules: Annotated[Many[AzureLifecycleRule], Field(max_length=100)] = ()
     public_access_block: bool = True
+    soft_delete_days: Annotated[int, Field(ge=0, le=365)] | None = None
+    public_network_access: bool | None = None
     storage_account: StorageAccount | None = None
     tags: Tags = Field(default_factory=dict)
     existing: bool = False
@@ -226,7 +233,7 @@ class AzureBlobConfig(Settings):
             private=given.get("public_access_block"),
             tags=self.tags,
             existing=given.get("existing"),
-            left_out=(*premium, *left_out(self, "replication_type", "storage_account")),
+            left_out=(*premium, *left_out(self, *_OWN_ONLY)),
         )
 
     @classmethod
@@ -276,6 +283,8 @@ class AzureFunctionConfig(Settings):
         max_instances: most instances, 40-1000.
         concurrency: HTTP requests one instance answers at a time, 1-1000.
         subnet_id: resource id of the subnet it runs in.
+        public_network_access: whether it is reached over the internet; without, a private endpoint is needed.
+        log_retention_days: how long its logs are kept in Application Insights; None keeps none.
         tags: added to those of the provider.
 
     Source: https://learn.microsoft.com/azure/azure-functions/flex-consumption-plan
@@ -288,6 +297,8 @@ class AzureFunctionConfig(Settings):
     max_instances: Annotated[int, Field(ge=40, le=1000)] | None = None
     concurrency: Annotated[int, Field(ge=1, le=1000)] | None = None
     subnet_id: Annotated[str, Field(pattern=r"^/subscriptions/[^\s]+/subnets/[^/\s]+$")] | None = None
+    public_network_access: bool = True
+    log_retention_days: Literal[30, 60, 90, 120, 180, 270, 365, 550, 730] | None = None
     tags: Tags = Field(default_factory=dict)
 
     def meaning(self) -> FunctionMeaning:
@@ -298,7 +309,7 @@ class AzureFunctionConfig(Settings):
             python=self.runtime.removeprefix("python") if self.runtime else None,
             environment_vars=self.environment_vars,
             tags=self.tags,
-            left_out=left_out(self, "max_instances", "concurrency", "subnet_id"),
+            left_out=left_out(self, "max_instances", "concurrency", "subnet_id", "log_retention_days"),
         )
 
     @classmethod
