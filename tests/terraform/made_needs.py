@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from glacier.infrastructure import BucketNeed, Blueprint, FunctionNeed, Grant, Needs, Package, Runner, Schedule, Use
+from glacier.infrastructure import Blueprint, BucketNeed, FunctionNeed, Grant, Needs, Package, Runner, Schedule, Use
 from glacier.schedules import schedule
 from glacier.settings import Level, cascade
 from glacier.terraform import Block, Labels, hcl, nested
