@@ -52,14 +52,15 @@ def template(text: str) -> str:
 def interpolated(text: Text, literal: Callable[[str], str]) -> str:
     """Return a text as a template without its quotes; `literal` writes the parts that are no code.
 
-    A `$` before an interpolation would escape it, and is written as code itself.
+    `$` before an interpolation would escape it, and is written as code itself.
     """
     made = ""
     for part in text.parts:
         if isinstance(part, str):
             made += literal(part)
         else:
-            made = f'{made[:-1]}${{"$"}}' if made.endswith("$") else made
+            plain = made.rstrip("$")
+            made = plain if plain == made else f'{plain}${{"{made[len(plain) :]}"}}'
             made += f"${{{expression(part)}}}"
     return made
 
