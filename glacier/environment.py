@@ -54,6 +54,7 @@ class GlacierEnv:
         debug: compute each task's LazyFrame at once, so that an error is raised by the task that built the failing
             step, and rows and times are each task's own; without it plans pass through and are optimized as one.
         max_workers: threads that run steps side by side, None for the default.
+        outputs: what the infrastructure was called when it was deployed, as `glacier.deploy.deploy(..., env=env)` said.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class GlacierEnv:
         self.name = ENVIRONMENT.check(name)
         self.debug = debug
         self.max_workers = max_workers
+        self.outputs: dict[str, Any] = {}
         self._provider = provider
         self._defaults = (defaults,) if isinstance(defaults, Defaults) else tuple(defaults)
         self._resources: dict[str, Any] = {}

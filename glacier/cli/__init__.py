@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from glacier.cli import analyze, dag, demo, ls, preview, run
+from glacier.cli import analyze, dag, demo, deploy, export, ls, preview, run
 from glacier.cli.app import app, main
 
-__all__ = ["analyze", "app", "dag", "demo", "ls", "main", "preview", "run"]
+__all__ = ["analyze", "app", "dag", "demo", "deploy", "export", "ls", "main", "preview", "run"]

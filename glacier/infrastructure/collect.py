@@ -137,6 +137,12 @@ class _Collector:
                 f"{type(provider).__name__} of environment {self.env.name!r} generates no infrastructure",
                 hint="give it a method terraform(needs), or use a provider of Glacier",
             )
+        twin = next((side.provider for side in self.sides if type(side.provider) is type(provider)), None)
+        if twin is not None:
+            raise InfrastructureError(
+                f"environment {self.env.name!r} uses two {type(provider).__name__}s with different configs",
+                hint="one module has one of each: make an environment for each of them",
+            )
         self.sides.append(_Side(provider))
         return self.sides[-1]
 

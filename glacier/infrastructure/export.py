@@ -100,7 +100,8 @@ def export(
     contents = {name: _encoded(text) for name, text in files.items()}
     contents.update({name: data for each in drawn for name, data in each.assets.items()})
     seeds = {name: text.encode() for each in drawn for name, text in _backend_files(each).items()}
-    written = write_files(output_dir, contents, seeds=seeds, force=force, check=check)
+    resources = {address: about for each in drawn for address, about in each.resources.items()}
+    written = write_files(output_dir, contents, seeds=seeds, resources=resources, force=force, check=check)
     return _generated(drawn, written)
 
 

@@ -28,7 +28,7 @@ from glacier.errors import InfrastructureError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["MANIFEST", "Written", "read_manifest", "write_files"]
+__all__ = ["MANIFEST", "Written", "read_manifest", "read_resources", "write_files"]
 
 MANIFEST = ".glacier-manifest.json"
 """The file that says which files of a folder are Glacier's, and what it wrote."""
@@ -61,13 +61,15 @@ def write_files(
     files: Mapping[str, bytes],
     *,
     seeds: Mapping[str, bytes] | None = None,
+    resources: Mapping[str, str] | None = None,
     force: bool = False,
     check: bool = False,
 ) -> Written:
     """Make a folder hold `files` (contents by relative path), and nothing else of what Glacier wrote there before.
 
-    Each file is replaced as a whole or not at all. `seeds` are written where nothing is and never again; `check` only
-    says what would happen.
+    Each file is replaced as a whole or not at all. `seeds` are written where nothing is and never again; `resources`
+    (the Glacier resource of each address in Terraform) are kept for `read_resources`; `check` only says what would
+    happen.
 
     Raises:
         InfrastructureError: a file was edited by hand, or is not Glacier's; nothing has been written then.
@@ -82,7 +84,8 @@ def write_files(
         raise InfrastructureError("; ".join(problems), hint=_hint(problems))
     plan = _plan(root, files, seeds or {}, gone)
     if not check:
-        _carry_out(plan, files, seeds or {}, known)
+        _carry_out(plan, files, seeds or {})
+        _keep(root / MANIFEST, files, resources or {})
     return plan
 
 
@@ -92,12 +95,24 @@ def read_manifest(root: Path) -> dict[str, str]:
     Raises:
         InfrastructureError: the manifest is damaged.
     """
-    path = root / MANIFEST
+    return _read(root / MANIFEST, "files")
+
+
+def read_resources(root: Path) -> dict[str, str]:
+    """Return the Glacier resource of each address in the Terraform of a folder, as far as Glacier wrote it.
+
+    Raises:
+        InfrastructureError: the manifest is damaged.
+    """
+    return _read(root / MANIFEST, "resources")
+
+
+def _read(path: Path, key: str) -> dict[str, str]:
     if not path.is_file():
         return {}
     try:
-        found = json.loads(path.read_text("utf-8"))["files"]
-        return {str(name): str(digest) for name, digest in cast("dict[object, object]", found).items()}
+        found = json.loads(path.read_text("utf-8"))[key]
+        return {str(name): str(value) for name, value in cast("dict[object, object]", found).items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InfrastructureError(
             f"{path} is damaged", hint="restore it from version control, or generate into an empty folder"
@@ -153,15 +168,19 @@ def _plan(root: Path, files: Mapping[str, bytes], seeds: Mapping[str, bytes], go
     )
 
 
-def _carry_out(plan: Written, files: Mapping[str, bytes], seeds: Mapping[str, bytes], known: Mapping[str, str]) -> None:
+def _carry_out(plan: Written, files: Mapping[str, bytes], seeds: Mapping[str, bytes]) -> None:
     for name in (*plan.new, *plan.changed):
         _write(plan.folder / name, files[name] if name in files else seeds[name])
     for name in plan.removed:
         (plan.folder / name).unlink()
+
+
+def _keep(path: Path, files: Mapping[str, bytes], resources: Mapping[str, str]) -> None:
     digests = {name: hashlib.sha256(files[name]).hexdigest() for name in sorted(files)}
-    if digests != known:
-        contents = json.dumps({"version": 1, "files": digests}, indent=2, ensure_ascii=False)
-        _write(plan.folder / MANIFEST, f"{contents}\n".encode())
+    known = {"version": 1, "files": digests, "resources": {name: resources[name] for name in sorted(resources)}}
+    contents = f"{json.dumps(known, indent=2, ensure_ascii=False)}\n".encode()
+    if not path.is_file() or path.read_bytes() != contents:
+        _write(path, contents)
 
 
 def _write(path: Path, contents: bytes) -> None:
