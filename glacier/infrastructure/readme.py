@@ -54,7 +54,7 @@ def _use(facts: Facts) -> list[str]:
         ),
         (
             "`terraform init` writes `.terraform.lock.hcl`: commit it (`terraform providers lock -platform=...` adds\n"
-            "the platforms of your colleagues). `glacier deploy` does these steps for you, and `glacier drift` compares."
+            "the platforms of others). `glacier deploy` does these steps for you, and `glacier drift` compares."
         ),
     ]
     if backend is not None:
