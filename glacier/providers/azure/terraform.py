@@ -45,7 +45,6 @@ BACKEND_ADVICE = (
 
 LOCATION, ENVIRONMENT = Ref("var", "azure_location"), Ref("var", "environment")
 GROUP = Ref("data", "azurerm_resource_group", "main")
-MARK = Ref("local", "azure_mark")
 PLACE: dict[str, Value] = {"resource_group_name": GROUP.name, "location": LOCATION}
 
 
@@ -60,7 +59,6 @@ def blueprint(config: AzureConfig, account: str, needs: Needs) -> Blueprint:
     _Storage(module).draw()
     _Functions(module).draw()
     _Access(module).draw()
-    module.locals()
     where = {"resource_group_name": config.resource_group, "storage_account_name": None}
     key = {"container_name": "tfstate", "key": f"glacier/{needs.environment}.tfstate", "use_azuread_auth": True}
     return module.draft.finish(REQUIREMENTS, Backend("azurerm", {**where, **key}, BACKEND_ADVICE))
@@ -91,10 +89,12 @@ class _Module:
         self.draft.add("providers.tf", Block("provider", ("azurerm",), arguments, (nested("features"),)))
         self.draft.add("storage.tf", data("azurerm_resource_group", "main", name=name))
 
-    def locals(self) -> None:
-        """Draw what several files refer to: a mark that tells environments of one directory apart."""
+    @cached_property
+    def mark(self) -> Ref:
+        """A few letters that tell environments of one directory apart; drawn when something asks for them."""
         seed = Text(Ref("var", "azure_subscription_id"), "/", Ref("var", "azure_resource_group"), "/", ENVIRONMENT)
         self.draft.add("locals.tf", Block("locals", (), {"azure_mark": Call("substr", Call("sha256", seed), 0, 6)}))
+        return Ref("local", "azure_mark")
 
     def tags(self, config: Any) -> dict[str, Value]:
         """Return the tags of a resource as an argument."""
@@ -707,7 +707,7 @@ class _Access:
             self._function(need)
         wanted = {role for grant in self.module.needs.grants if (role := _role_of(grant))}
         for label in sorted(wanted):
-            self.draft.add("iam.tf", _own_role(label))
+            self.draft.add("iam.tf", _own_role(label, self.module.mark))
         for principal in self.module.needs.principals():
             self._permissions(principal)
 
@@ -783,13 +783,13 @@ def _role_of(grant: Grant) -> str | None:
     return "blob_writer" if grant.writes else None
 
 
-def _own_role(label: str) -> Block:
+def _own_role(label: str, mark: Ref) -> Block:
     kind, actions = OWN_ROLES[label]
     return resource(
         "azurerm_role_definition",
         label,
         nested("permissions", **{kind: list(actions)}),
-        name=Text(f"Glacier {label.replace('_', ' ')} ", ENVIRONMENT, " ", MARK),
+        name=Text(f"Glacier {label.replace('_', ' ')} ", ENVIRONMENT, " ", mark),
         scope=GROUP.id,
         assignable_scopes=[GROUP.id],
     )

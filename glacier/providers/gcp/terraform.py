@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from glacier.infrastructure import Backend, Draft, Statement
@@ -41,7 +42,6 @@ BACKEND_ADVICE = (
 )
 
 PROJECT, REGION = Ref("var", "gcp_project"), Ref("var", "gcp_region")
-MARK = Ref("local", "gcp_mark")
 
 
 def blueprint(config: GcpConfig, needs: Needs) -> Blueprint:
@@ -52,7 +52,6 @@ def blueprint(config: GcpConfig, needs: Needs) -> Blueprint:
     _Functions(module).draw()
     _Access(module).draw()
     _Schedules(module).draw()
-    module.locals()
     settings = {"bucket": None, "prefix": f"glacier/{needs.environment}"}
     return module.draft.finish(REQUIREMENTS, Backend("gcs", settings, BACKEND_ADVICE))
 
@@ -76,10 +75,12 @@ class _Module:
         self.draft.variable(region, self.config.region)
         self.draft.add("providers.tf", Block("provider", ("google",), {"project": PROJECT, "region": REGION}))
 
-    def locals(self) -> None:
-        """Draw what several files refer to: a mark that tells environments in one project apart."""
+    @cached_property
+    def mark(self) -> Ref:
+        """A few letters that tell environments in one project apart; drawn when something asks for them."""
         mark = Call("substr", Call("sha256", Ref("var", "environment")), 0, 6)
         self.draft.add("locals.tf", Block("locals", (), {"gcp_mark": mark}))
+        return Ref("local", "gcp_mark")
 
     def labels(self, config: Any) -> dict[str, Value]:
         """Return the labels of a resource as an argument."""
@@ -160,7 +161,7 @@ class _Storage:
             nested("versioning", enabled=True),
             _OLD_CODE,
             _ABANDONED_UPLOADS,
-            name=Text(PROJECT, "-code-", MARK),
+            name=Text(PROJECT, "-code-", self.module.mark),
             location=REGION,
             storage_class="STANDARD",
             uniform_bucket_level_access=True,
@@ -498,7 +499,7 @@ class _Access:
         made = resource(
             "google_service_account",
             label,
-            account_id=Text(f"glacier-{_short(label)}-", MARK),
+            account_id=Text(f"glacier-{_short(label)}-", self.module.mark),
             display_name=f"Glacier: {said}"[:100],
         )
         return self.draft.add("iam.tf", made, about)
@@ -507,7 +508,7 @@ class _Access:
         made = resource(
             "google_project_iam_custom_role",
             "object_writer",
-            role_id=Text("glacierObjectWriter", MARK),
+            role_id=Text("glacierObjectWriter", self.module.mark),
             title="Glacier: write objects",
             description="Read, write and delete objects, without their metadata or access.",
             permissions=list(WRITER),
@@ -631,7 +632,7 @@ class _Schedules:
         account = resource(
             "google_service_account",
             label,
-            account_id=Text(f"glacier-{_short(label)}-", MARK),
+            account_id=Text(f"glacier-{_short(label)}-", self.module.mark),
             display_name=f"Glacier: starts pipeline {schedule.pipeline}"[:100],
         )
         self.draft.add("iam.tf", account, about)
