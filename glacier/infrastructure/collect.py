@@ -129,6 +129,7 @@ class _Collector:
         return found
 
     def _side(self, provider: Any) -> _Side:
+        provider = getattr(provider, "home", provider)
         for side in self.sides:
             if side.provider is provider or _same(side.provider, provider):
                 return side

@@ -138,6 +138,11 @@ class Provider(ABC):
             self._say_dropped(type(config).__name__, wanted.__name__, dropped)
         return made
 
+    @property
+    def home(self) -> Provider:
+        """The provider whose infrastructure this one's is part of: itself, unless another one made it."""
+        return self
+
     def terraform(self, needs: Needs) -> Blueprint:
         """Return what an environment needs of this provider as Terraform.
 

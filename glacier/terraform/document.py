@@ -114,7 +114,7 @@ class Block:
         arguments: by name, in the order in which they are written.
         blocks: nested blocks, in order.
         notes: lines of comment above the block; control characters in them are dropped.
-        skips: policy checks that are declined here, as `(id, reason)`; HCL only.
+        skips: policy checks of checkov (`CKV...`) and Trivy that are declined here, as `(id, reason)`; HCL only.
     """
 
     kind: str

@@ -84,10 +84,15 @@ def _code(value: Ref | Call | Text, indent: int) -> str:
 
 def _block(block: Block, indent: int) -> str:
     pad = " " * indent
-    above = "".join(f"{pad}{comment(note)}\n" for note in block.notes)
+    above = "".join(f"{pad}{comment(note)}\n" for note in (*block.notes, *_ignored(block)))
     head = " ".join([block.kind, *(f'"{label}"' for label in block.labels)])
     body = "\n".join(_paragraphs(block, indent + 2))
     return f"{above}{pad}{head} {{\n{body}{pad}}}\n" if body else f"{above}{pad}{head} {{}}\n"
+
+
+def _ignored(block: Block) -> list[str]:
+    """Return what Trivy reads above a block; checkov reads inside."""
+    return [f"trivy:ignore:{check} {reason}" for check, reason in block.skips if not check.startswith("CKV")]
 
 
 def _paragraphs(block: Block, indent: int) -> list[str]:
@@ -96,7 +101,8 @@ def _paragraphs(block: Block, indent: int) -> list[str]:
     last = {name: value for name, value in block.arguments.items() if name == "depends_on"}
     first = {name: value for name, value in block.arguments.items() if name in _META}
     rest = {name: value for name, value in block.arguments.items() if name not in last and name not in first}
-    skips = "".join(f"{pad}{comment(f'checkov:skip={check}:{reason}')}\n" for check, reason in block.skips)
+    declined = [f"checkov:skip={check}:{reason}" for check, reason in block.skips if check.startswith("CKV")]
+    skips = "".join(f"{pad}{comment(line)}\n" for line in declined)
     inner = sorted(block.blocks, key=lambda each: each.kind == "lifecycle")
     parts = [_arguments(first, indent), _arguments(rest, indent)]
     parts += [*(_block(each, indent) for each in inner), _arguments(last, indent)]

@@ -6,7 +6,7 @@ from typing import Any
 from glacier.infrastructure import Blueprint, BucketNeed, FunctionNeed, Grant, Needs, Package, Runner, Schedule, Use
 from glacier.schedules import schedule
 from glacier.settings import Level, cascade
-from glacier.terraform import Block, Labels, hcl, nested
+from glacier.terraform import Block, Document, Labels, hcl, nested, variable
 
 __all__ = ["bucket", "function", "needs", "write"]
 
@@ -28,7 +28,7 @@ def function(name: str, config: Any, **fields: Any) -> FunctionNeed:
 
 
 def needs(*made: BucketNeed | FunctionNeed, grants: Any = (), when: str | None = None, **fields: Any) -> Needs:
-    """Needs of buckets and functions; `grants` as (principal, access, need, path), `when` schedules the first function."""
+    """Needs of some; `grants` as (principal, access, need, path), `when` schedules the first function."""
     buckets = tuple(each for each in made if isinstance(each, BucketNeed))
     functions = tuple(each for each in made if isinstance(each, FunctionNeed))
     given = [_grant(*each) for each in grants]
@@ -56,7 +56,9 @@ def _grant(principal: str, access: Any, need: BucketNeed | FunctionNeed, path: s
 def write(blueprint: Blueprint, folder: Path) -> Path:
     """Write a blueprint alone as a module."""
     requirements = nested("required_providers", **blueprint.requirements)
-    files = {**blueprint.document.files, "terraform.tf": (Block("terraform", (), {}, (requirements,)),)}
+    environment = variable("environment", "string", "Name of the environment.", default="test")
+    own = Document({"terraform.tf": (Block("terraform", (), {}, (requirements,)),), "variables.tf": (environment,)})
+    files = (own + blueprint.document).files
     for name, blocks in files.items():
         (folder / name).write_text(hcl(blocks), "utf-8")
     for name, contents in blueprint.assets.items():

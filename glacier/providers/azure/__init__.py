@@ -39,6 +39,7 @@ class AzureProvider(Provider):
         super().__init__(config, strict=strict, **fields)
         self._storage = BlobStorage(self.config)
         self._of_accounts: dict[str, AzureProvider] = {}
+        self._home: AzureProvider = self
 
     @property
     def storage(self) -> BlobStorage:
@@ -58,7 +59,13 @@ class AzureProvider(Provider):
         if account not in self._of_accounts:
             there = self.config.replace(storage_account=account)
             self._of_accounts[account] = AzureProvider(config=there, strict=self.strict)
+            self._of_accounts[account]._home = self._home
         return self._of_accounts[account].bucket(name, path, format, own)
+
+    @property
+    def home(self) -> AzureProvider:
+        """The provider that was asked for a bucket of another storage account, itself where none was."""
+        return self._home
 
     @property
     def functions(self) -> AzureFunctions:

@@ -1,7 +1,10 @@
 """Azure: what an environment needs, as Terraform for the azurerm provider.
 
-Both ends of the provider's range accept everything here. Roles are the narrowest one that Azure has predefined for
-reading, and two of our own for writing and calling, for which there are none.
+Both ends of the provider's range accept everything here. Storage accounts are versioned, geo-redundant, encrypted twice
+and reached by TLS and Entra ID only; functions have an identity and an account for their code of their own. Roles are
+the narrowest one that Azure has predefined for reading, and our own for writing and calling, for which there are none.
+What costs money or needs another account's resources is an option of our config classes, and the policy check that asks
+for it is declined in the block.
 """
 
 from __future__ import annotations
@@ -14,16 +17,16 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from glacier.errors import InfrastructureError
-from glacier.infrastructure import Backend, Blueprint, Statement
+from glacier.infrastructure import Backend, Draft, Statement
 from glacier.infrastructure.requirements import requirements_of
 from glacier.infrastructure.variables import environment_of
 from glacier.schedules import Cron
-from glacier.terraform import Block, Call, Document, Labels, Ref, Text, data, nested, output, resource, variable
+from glacier.terraform import Block, Call, Labels, Ref, Text, data, nested, output, resource, variable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from glacier.infrastructure import BucketNeed, FunctionNeed, Grant, Needs, Package
+    from glacier.infrastructure import Blueprint, BucketNeed, FunctionNeed, Grant, Needs, Package
     from glacier.providers.azure.config import AzureConfig, AzureFunctionConfig, AzureLifecycleRule
     from glacier.schedules import Rate
     from glacier.terraform import Value
@@ -35,22 +38,14 @@ REQUIREMENTS = {"azurerm": {"source": "hashicorp/azurerm", "version": ">= 4.55, 
 RUNTIME = "3.12"
 """The Python of functions that name none."""
 
-LOCATION, ACTION_GROUPS = Ref("var", "azure_location"), Ref("var", "azure_action_groups")
+BACKEND_ADVICE = (
+    "The storage account must be there already: versioned, private, and not one of this module's.",
+    "terraform init -backend-config=backends/ENV.azurerm.tfbackend",
+)
+
+LOCATION, ENVIRONMENT = Ref("var", "azure_location"), Ref("var", "environment")
 GROUP = Ref("data", "azurerm_resource_group", "main")
-PLACE = {"resource_group_name": GROUP.name, "location": LOCATION}
-
-_BLOBS = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs"
-READ = f"{_BLOBS}/read"
-WRITER = (READ, f"{_BLOBS}/add/action", f"{_BLOBS}/delete", f"{_BLOBS}/write")
-"""Reading before writing tells a blob from a folder. "Storage Blob Data Contributor" may delete containers too."""
-READER = "Storage Blob Data Reader"
-CALLER = ("Microsoft.Web/sites/functions/listkeys/action", "Microsoft.Web/sites/functions/read")
-HOST = "Storage Blob Data Owner"
-"""What a function app needs of the account of its own code and locks.
-
-https://learn.microsoft.com/azure/azure-functions/functions-reference#connecting-to-host-storage-with-an-identity
-"""
-KEY_USER = "Key Vault Crypto Service Encryption User"
+PLACE: dict[str, Value] = {"resource_group_name": GROUP.name, "location": LOCATION}
 
 
 def blueprint(config: AzureConfig, account: str, needs: Needs) -> Blueprint:
@@ -59,468 +54,87 @@ def blueprint(config: AzureConfig, account: str, needs: Needs) -> Blueprint:
     Raises:
         InfrastructureError: containers of one storage account want different things of it.
     """
-    return _Module(config, account, needs).blueprint()
+    module = _Module(config, account, needs)
+    module.providers()
+    _Storage(module).draw()
+    _Functions(module).draw()
+    _Access(module).draw()
+    where = {"resource_group_name": config.resource_group, "storage_account_name": None}
+    key = {"container_name": "tfstate", "key": f"glacier/{needs.environment}.tfstate", "use_azuread_auth": True}
+    return module.draft.finish(REQUIREMENTS, Backend("azurerm", {**where, **key}, BACKEND_ADVICE))
 
 
 class _Module:
-    """The blocks of one environment, file by file."""
+    """What the files of one environment share."""
 
     def __init__(self, config: AzureConfig, account: str, needs: Needs) -> None:
         self.config = config
         self.account = account
         self.needs = needs
+        self.draft = Draft()
         self.access = Labels()
-        self.statements: list[Statement] = []
-        self.resources: dict[str, str] = {}
-        self.assets: dict[str, bytes] = {}
-        self.warnings: list[str] = []
-        self.variables: list[Block] = []
 
-    def blueprint(self) -> Blueprint:
-        files = {
-            "providers.tf": self.providers(),
-            "storage.tf": self.storage(),
-            "functions.tf": self.functions(),
-            "iam.tf": self.iam(),
-            "outputs.tf": self.outputs(),
-        }
-        files["variables.tf"] = self.all_variables()
-        return Blueprint(
-            document=Document({name: tuple(blocks) for name, blocks in files.items() if blocks}),
-            requirements=REQUIREMENTS,
-            backend=self._backend(),
-            values=self._values(),
-            assets=self.assets,
-            statements=tuple(self.statements),
-            resources=self.resources,
-            warnings=tuple(self.warnings),
-        )
+    # --- providers.tf, variables.tf, locals.tf --------------------------------------------------------------------
 
-    def _for(self, what: str, *blocks: Block) -> tuple[Block, ...]:
-        """Note the Glacier resource that blocks are for."""
-        self.resources.update({block.address: what for block in blocks})
-        return blocks
-
-    # --- providers.tf, variables.tf -----------------------------------------------------------------------------
-
-    def providers(self) -> list[Block]:
-        arguments = {"subscription_id": Ref("var", "azure_subscription_id"), "storage_use_azuread": True}
-        return [Block("provider", ("azurerm",), arguments, (nested("features"),))]
-
-    def all_variables(self) -> list[Block]:
-        return [
-            variable("azure_subscription_id", "string", "Id of the Azure subscription."),
-            variable("azure_resource_group", "string", "Name of the resource group, which exists already."),
-            variable("azure_location", "string", "Location of storage accounts and functions."),
-            *self.variables,
-        ]
-
-    def _values(self) -> dict[str, Value]:
-        here: dict[str, Value] = {
-            "azure_resource_group": self.config.resource_group,
-            "azure_location": self.config.location,
-        }
-        if "subscription_id" in self.config.placeholders():
-            return here
-        return {"azure_subscription_id": self.config.subscription_id, **here}
-
-    def _backend(self) -> Backend:
-        where = {"resource_group_name": self.config.resource_group, "storage_account_name": None}
-        key = {"container_name": "tfstate", "key": f"glacier/{self.needs.environment}.tfstate"}
-        return Backend("azurerm", {**where, **key, "use_azuread_auth": True}, BACKEND_ADVICE)
-
-    # --- storage.tf ---------------------------------------------------------------------------------------------
-
-    def storage(self) -> list[Block]:
-        group = data("azurerm_resource_group", "main", name=Ref("var", "azure_resource_group"))
-        accounts = [block for account in self._accounts.values() for block in self._account(account)]
-        containers = [block for need in self.needs.buckets for block in self._bucket(need)]
-        code = [block for need in self.needs.functions for block in self._code_account(need)]
-        return [group, *accounts, *containers, *code]
+    def providers(self) -> None:
+        """Draw the provider and the resource group, which is there already."""
+        subscription = variable("azure_subscription_id", "string", "Id of the Azure subscription.")
+        group = variable("azure_resource_group", "string", "Name of the resource group, which is there already.")
+        location = variable("azure_location", "string", "Location of storage accounts and functions.")
+        known = "subscription_id" not in self.config.placeholders()
+        subscription_id = self.draft.variable(subscription, self.config.subscription_id if known else None)
+        name = self.draft.variable(group, self.config.resource_group)
+        self.draft.variable(location, self.config.location)
+        arguments: dict[str, Value] = {"subscription_id": subscription_id, "storage_use_azuread": True}
+        self.draft.add("providers.tf", Block("provider", ("azurerm",), arguments, (nested("features"),)))
+        self.draft.add("storage.tf", data("azurerm_resource_group", "main", name=name))
 
     @cached_property
-    def _accounts(self) -> dict[str, _Account]:
+    def mark(self) -> Ref:
+        """A few letters that tell environments of one directory apart; drawn when something asks for them."""
+        seed = Text(Ref("var", "azure_subscription_id"), "/", Ref("var", "azure_resource_group"), "/", ENVIRONMENT)
+        self.draft.add("locals.tf", Block("locals", (), {"azure_mark": Call("substr", Call("sha256", seed), 0, 6)}))
+        return Ref("local", "azure_mark")
+
+    def tags(self, config: Any) -> dict[str, Value]:
+        """Return the tags of a resource as an argument."""
+        return {"tags": {name: config.tags[name] for name in sorted(config.tags)}} if config.tags else {}
+
+    def common_tags(self) -> dict[str, Value]:
+        """Return the tags that everything has as an argument."""
+        tags = self.needs.tags
+        return {"tags": {name: tags[name] for name in sorted(tags)}} if tags else {}
+
+    def unique(self, name: str) -> str:
+        """Return a mark for a name that is unique in all of Azure: the same for the same environment."""
+        where = f"{self.config.subscription_id}/{self.config.resource_group}/{self.needs.environment}"
+        return _digest(f"{where}/{name}".lower(), 15)
+
+    # --- accounts -------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def accounts(self) -> dict[str, _Account]:
+        """The storage accounts of the containers, by name."""
         labels = Labels()
+        main = labels.of("main")
         found: dict[str, list[BucketNeed]] = {}
         for need in self.needs.buckets:
-            found.setdefault(self._account_of(need), []).append(need)
-        main = labels.of("main")
+            found.setdefault(self.account_name(need), []).append(need)
         return {
-            name: _Account(name, main if name == self.account else labels.of(name), tuple(containers))
-            for name, containers in sorted(found.items())
+            name: _Account(name, main if name == self.account else labels.of(name), tuple(found[name]))
+            for name in sorted(found)
         }
 
-    def _account_of(self, need: BucketNeed) -> str:
+    def account_name(self, need: BucketNeed) -> str:
+        """Return the name of a container's storage account."""
         return need.config.storage_account or self.account
 
-    def _account(self, account: _Account) -> tuple[Block, ...]:
-        if account.existing:
-            return self._for(
-                f"account {account.name}",
-                data("azurerm_storage_account", account.label, name=account.name, resource_group_name=GROUP.name),
-            )
-        self._warn_of_tags(account)
-        keyed = self._key_identity(account)
-        made = resource(
-            "azurerm_storage_account",
-            account.label,
-            _blob_properties(account),
-            _SAS,
-            *_customer_key(account, keyed),
-            name=account.name,
-            **PLACE,
-            **_class(account),
-            **_SAFE,
-            allow_nested_items_to_be_public=any(not need.config.public_access_block for need in account.containers),
-            public_network_access_enabled=account.said("public_network_access") is not False,
-            **_given(tags=account.tags or None),
-            **_depends_on(block.ref for block in keyed if block.labels[0] == "azurerm_role_assignment"),
-        )
-        skips = _account_skips(account)
-        return self._for(f"account {account.name}", *keyed, _skipping(made, *skips), *self._policy(account))
-
-    def _warn_of_tags(self, account: _Account) -> None:
-        for need in account.containers:
-            lost = [name for name in need.config.tags if name not in account.tags]
-            if lost:
-                self.warnings.append(
-                    f"bucket {need.name}: containers have no tags, and storage account {account.name} gets those that "
-                    f"all its containers share: {', '.join(lost)} is left out"
-                )
-
-    def _key_identity(self, account: _Account) -> list[Block]:
-        """Return the identity by which an account uses the customer's key, and its right to do so."""
-        url = account.said("kms_key")
-        if url is None:
-            return []
-        label = self.access.of(f"{account.label} uses its key")
-        identity = resource("azurerm_user_assigned_identity", label, name=f"{account.name}-key", **PLACE)
-        right = resource(
-            "azurerm_role_assignment",
-            label,
-            scope=Text(GROUP.id, _key_scope(url)),
-            role_definition_name=KEY_USER,
-            principal_id=identity.ref.principal_id,
-            principal_type="ServicePrincipal",
-        )
-        return [identity, right]
-
-    def _policy(self, account: _Account) -> list[Block]:
-        rules = [(need, rule) for need in account.containers for rule in need.config.lifecycle_rules]
-        if not rules:
-            return []
-        blocks = [_lifecycle_rule(need, number, rule) for number, (need, rule) in enumerate(rules, 1)]
-        target = Ref("azurerm_storage_account", account.label).id
-        return [resource("azurerm_storage_management_policy", account.label, *blocks, storage_account_id=target)]
-
-    def _bucket(self, need: BucketNeed) -> tuple[Block, ...]:
-        if need.existing:
-            return ()
-        made = resource(
-            "azurerm_storage_container",
-            need.label,
-            name=need.name,
-            storage_account_id=self._accounts[self._account_of(need)].ref.id,
-            container_access_type="private",
-        )
-        return self._for(f"bucket {need.name}", _skipping(made, READ_LOG))
-
-    def _scope(self, need: BucketNeed) -> Value:
-        """Return the id of a container, to which access is given."""
+    def container_id(self, need: BucketNeed) -> Value:
+        """Return the id of a container, whether the module makes it or finds its account."""
         if not need.existing:
             return Ref("azurerm_storage_container", need.label).id
-        account = self._accounts[self._account_of(need)]
+        account = self.accounts[self.account_name(need)]
         return Text(account.ref.id, f"/blobServices/default/containers/{need.name}")
-
-    # --- code of functions ----------------------------------------------------------------------------------------
-
-    def _code_account(self, need: FunctionNeed) -> tuple[Block, ...]:
-        label = f"{need.label}_code"
-        seed = f"{self.config.subscription_id}/{self.config.resource_group}/{self.needs.environment}/{need.name}"
-        account = resource(
-            "azurerm_storage_account",
-            label,
-            _SOFT_DELETE,
-            _SAS,
-            name=f"glacierfn{_digest(seed.lower(), 15)}",
-            **PLACE,
-            account_kind="StorageV2",
-            account_tier="Standard",
-            account_replication_type="LRS",
-            **_SAFE,
-            allow_nested_items_to_be_public=False,
-            public_network_access_enabled=True,
-            **_given(tags=need.config.tags or None),
-        )
-        container = resource(
-            "azurerm_storage_container",
-            label,
-            name="code",
-            storage_account_id=account.ref.id,
-            container_access_type="private",
-        )
-        return self._for(
-            f"code of function {need.name}", _skipping(account, *CODE_SKIPS), _skipping(container, READ_LOG)
-        )
-
-    # --- functions.tf ---------------------------------------------------------------------------------------------
-
-    def functions(self) -> list[Block]:
-        blocks = [block for need in self.needs.functions for block in self._function(need)]
-        alarms = [block for need in self.needs.functions if need.monitored for block in self._alarm(need)]
-        return [*self._insights(), *blocks, *alarms]
-
-    def _function(self, need: FunctionNeed) -> tuple[Block, ...]:
-        plan = resource(
-            "azurerm_service_plan",
-            need.label,
-            name=f"{_app_name(need)}-plan"[:60],
-            **PLACE,
-            os_type="Linux",
-            sku_name="FC1",
-            **_given(tags=need.config.tags or None),
-        )
-        return self._for(f"function {need.name}", plan, self._app(need, plan))
-
-    def _app(self, need: FunctionNeed, plan: Block) -> Block:
-        config: AzureFunctionConfig = need.config
-        identity = Ref("azurerm_user_assigned_identity", need.label)
-        account = Ref("azurerm_storage_account", f"{need.label}_code")
-        container = Ref("azurerm_storage_container", f"{need.label}_code")
-        made = resource(
-            "azurerm_function_app_flex_consumption",
-            need.label,
-            nested("identity", type="UserAssigned", identity_ids=[identity.id]),
-            self._site(need),
-            name=_app_name(need),
-            **PLACE,
-            service_plan_id=plan.ref.id,
-            storage_container_type="blobContainer",
-            storage_container_endpoint=Text(account.primary_blob_endpoint, container.name),
-            storage_authentication_type="UserAssignedIdentity",
-            storage_user_assigned_identity_id=identity.id,
-            runtime_name="python",
-            runtime_version=need.runtime or RUNTIME,
-            instance_memory_in_mb=config.memory or 2048,
-            **_given(maximum_instance_count=config.max_instances, http_concurrency=config.concurrency),
-            **_given(virtual_network_subnet_id=config.subnet_id),
-            https_only=True,
-            public_network_access_enabled=config.public_network_access,
-            webdeploy_publish_basic_authentication_enabled=False,
-            zip_deploy_file=self._packaged(need),
-            app_settings=self._settings(need),
-            **_given(tags=config.tags or None),
-            depends_on=[Ref("azurerm_role_assignment", self._host_label(need))],
-        )
-        return _skipping(made, *_app_skips(config))
-
-    def _site(self, need: FunctionNeed) -> Block:
-        where = Ref("azurerm_application_insights", "main").connection_string if self._is_logged(need) else None
-        return nested("site_config", minimum_tls_version="1.2", **_given(application_insights_connection_string=where))
-
-    def _settings(self, need: FunctionNeed) -> dict[str, Value]:
-        environment = environment_of(need)
-        self.variables += environment.variables
-        identity = Ref("azurerm_user_assigned_identity", need.label)
-        when = next((each.when for each in self.needs.schedules if each.function.name == need.name), None)
-        return {
-            **environment.values,
-            "AZURE_CLIENT_ID": identity.client_id,
-            "AzureWebJobsStorage__accountName": Ref("azurerm_storage_account", f"{need.label}_code").name,
-            "AzureWebJobsStorage__clientId": identity.client_id,
-            "AzureWebJobsStorage__credential": "managedidentity",
-            **_given(**{SCHEDULE: None if when is None else _ncrontab(when)}),
-        }
-
-    def _packaged(self, need: FunctionNeed) -> Value:
-        """Return the path of a function's zip."""
-        if need.package is None:
-            given = variable(f"{need.label}_package", "string", f"Path of the zip with the code of {need.origin}.")
-            self.variables.append(given)
-            return given.ref
-        package = self._completed(need, need.package)
-        path = f"packages/{need.label}-{_digest(package.zip, 16)}.zip"
-        self.assets[path] = package.zip
-        return Text(Ref("path", "module"), f"/{path}")
-
-    def _completed(self, need: FunctionNeed, package: Package) -> Package:
-        """Add what Azure Functions need besides: how a request reaches the handler, and what to install."""
-        needed = requirements_of(package.imports, "azure-functions")
-        if needed.unknown:
-            self.warnings.append(
-                f"function {need.name}: {', '.join(needed.unknown)} is not installed here, so its package does not "
-                "ask for it; install it and generate again"
-            )
-        scheduled = any(each.function.name == need.name for each in self.needs.schedules)
-        added = {
-            f"{APP}.py": _entry(need, scheduled),
-            "host.json": _host(need.timeout),
-            "requirements.txt": needed.file,
-        }
-        return package.adding({name: text for name, text in added.items() if name not in package.files})
-
-    # --- logs and alarms --------------------------------------------------------------------------------------------
-
-    def _is_logged(self, need: FunctionNeed) -> bool:
-        return need.monitored or need.config.log_retention_days is not None
-
-    def _insights(self) -> list[Block]:
-        logged = [need for need in self.needs.functions if self._is_logged(need)]
-        if not logged:
-            return []
-        days = max(need.config.log_retention_days or 30 for need in logged)
-        common: dict[str, Value] = {**PLACE, "retention_in_days": days, **_given(tags=dict(self.needs.tags) or None)}
-        name = f"glacier-{self.needs.environment}"
-        workspace = resource("azurerm_log_analytics_workspace", "main", name=name, sku="PerGB2018", **common)
-        insights = resource(
-            "azurerm_application_insights",
-            "main",
-            name=name,
-            application_type="other",
-            workspace_id=workspace.ref.id,
-            **common,
-        )
-        return list(self._for("logs of functions", workspace, insights))
-
-    def _alarm(self, need: FunctionNeed) -> tuple[Block, ...]:
-        if not any(block.labels == ("azure_action_groups",) for block in self.variables):
-            kind, said = Call("list", Ref("string")), "Ids of the action groups that alarms go to."
-            self.variables.append(variable("azure_action_groups", kind, said, default=[]))
-        only = nested("dimension", name="cloud/roleName", operator="Include", values=[_app_name(need)])
-        failed = nested(
-            "criteria",
-            only,
-            metric_namespace="microsoft.insights/components",
-            metric_name="requests/failed",
-            aggregation="Count",
-            operator="GreaterThan",
-            threshold=0,
-        )
-        action = Block("dynamic", ("action",), {"for_each": ACTION_GROUPS}, (_ACTION,))
-        made = resource(
-            "azurerm_monitor_metric_alert",
-            need.label,
-            failed,
-            action,
-            name=f"failed calls of {need.name}",
-            resource_group_name=GROUP.name,
-            scopes=[Ref("azurerm_application_insights", "main").id],
-            **_given(tags=need.config.tags or None),
-        )
-        return self._for(f"function {need.name}", made)
-
-    # --- iam.tf ---------------------------------------------------------------------------------------------------
-
-    def iam(self) -> list[Block]:
-        identities = [self._identity(label, name, said) for label, name, said in self._principals()]
-        hosts = [self._host_role(need) for need in self.needs.functions]
-        return [*identities, *self._roles(), *hosts, *self._bucket_assignments(), *self._callers()]
-
-    def _principals(self) -> list[tuple[str, str, str]]:
-        runners = [(each.label, f"runs pipeline {each.pipeline}") for each in self.needs.runners]
-        functions = [(each.label, f"function {each.name}") for each in self.needs.functions]
-        return [(label, _identity_name(self.needs.environment, label), said) for label, said in [*runners, *functions]]
-
-    def _identity(self, label: str, name: str, said: str) -> Block:
-        tags = _given(tags=dict(self.needs.tags) or None)
-        made = resource("azurerm_user_assigned_identity", label, name=name, **PLACE, **tags)
-        return self._for(f"identity that {said}", made)[0]
-
-    def _roles(self) -> list[Block]:
-        writer = [self._role("blob_writer", data_actions=list(WRITER))]
-        caller = [self._role("function_caller", actions=list(CALLER))]
-        writes = any(grant.writes for grant in self.needs.grants)
-        calls = any(grant.function is not None for grant in self.needs.grants)
-        return [*(writer if writes else ()), *(caller if calls else ())]
-
-    def _role(self, label: str, **allowed: Value) -> Block:
-        mark = _digest(f"{self.config.resource_group}/{self.needs.environment}")
-        return resource(
-            "azurerm_role_definition",
-            label,
-            nested("permissions", **allowed),
-            name=f"Glacier {self.needs.environment} {label.replace('_', ' ')} {mark}",
-            scope=GROUP.id,
-            assignable_scopes=[GROUP.id],
-        )
-
-    def _host_role(self, need: FunctionNeed) -> Block:
-        account = Ref("azurerm_storage_account", f"{need.label}_code").id
-        return self._assignment(self._host_label(need), need.label, account, {"role_definition_name": HOST})
-
-    def _host_label(self, need: FunctionNeed) -> str:
-        return self.access.of(f"{need.label} owns its code")
-
-    def _assignment(self, label: str, principal: str, scope: Value, role: Mapping[str, Value], **more: Value) -> Block:
-        return resource(
-            "azurerm_role_assignment",
-            label,
-            scope=scope,
-            **role,
-            principal_id=Ref("azurerm_user_assigned_identity", principal).principal_id,
-            principal_type="ServicePrincipal",
-            **more,
-        )
-
-    def _bucket_assignments(self) -> list[Block]:
-        groups: dict[tuple[str, str, bool], list[Grant]] = {}
-        for grant in self.needs.grants:
-            if grant.bucket is not None:
-                groups.setdefault((grant.principal, grant.bucket.label, grant.writes), []).append(grant)
-        chunks = [
-            (key, place // AT_ONCE, grants[place : place + AT_ONCE])
-            for key, grants in groups.items()
-            for place in range(0, len(grants), AT_ONCE)
-        ]
-        return [self._bucket_assignment(*key, number, grants) for key, number, grants in chunks]
-
-    def _bucket_assignment(self, principal: str, bucket: str, writes: bool, number: int, grants: list[Grant]) -> Block:
-        need = next(each for each in self.needs.buckets if each.label == bucket)
-        label = self.access.of(f"{principal} {'writes' if writes else 'reads'} {bucket} {number + 1 if number else ''}")
-        role = _own_role("blob_writer") if writes else {"role_definition_name": READER}
-        actions = WRITER if writes else (READ,)
-        narrowed = _condition(actions, [grant.path for grant in grants])
-        made = self._assignment(label, principal, self._scope(need), role, **narrowed)
-        self._state(made, principal, actions, grants)
-        return made
-
-    def _callers(self) -> list[Block]:
-        made: list[Block] = []
-        for grant in self.needs.grants:
-            if grant.function is not None:
-                label = self.access.of(f"{grant.principal} calls {grant.function.label}")
-                app = Ref("azurerm_function_app_flex_consumption", grant.function.label)
-                made.append(self._assignment(label, grant.principal, app.id, _own_role("function_caller")))
-                self._state(made[-1], grant.principal, CALLER, [grant])
-        return made
-
-    def _state(self, block: Block, principal: str, actions: Sequence[str], grants: Sequence[Grant]) -> None:
-        uses = tuple(dict.fromkeys(use for grant in grants for use in grant.uses))
-        where = tuple(_where(grant) for grant in grants)
-        self.statements.append(Statement(block.address, principal, tuple(actions), where, uses))
-
-    # --- outputs.tf -----------------------------------------------------------------------------------------------
-
-    def outputs(self) -> list[Block]:
-        apps = {need.name: Ref("azurerm_function_app_flex_consumption", need.label) for need in self.needs.functions}
-        identities = {each.pipeline: Ref("azurerm_user_assigned_identity", each.label) for each in self.needs.runners}
-        every = [
-            ("azure_buckets", "Ids of the containers.", {need.name: self._scope(need) for need in self.needs.buckets}),
-            ("azure_functions", "Host names of the functions.", {n: app.default_hostname for n, app in apps.items()}),
-            (
-                "azure_runners",
-                "Client ids of those who run the pipelines.",
-                {n: i.client_id for n, i in identities.items()},
-            ),
-        ]
-        return [output(name, said, values) for name, said, values in every if values]
-
-
-# Providers -----------------------------------------------------------------------------------------------------------
-
-BACKEND_ADVICE = ("A storage account for the state that exists already, with versioning.",)
-
-# Storage accounts ----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -544,7 +158,8 @@ class _Account:
     def tags(self) -> dict[str, str]:
         """The tags that all containers share."""
         first, *others = [need.config.tags for need in self.containers]
-        return {name: value for name, value in first.items() if all(tags.get(name) == value for tags in others)}
+        shared = [name for name, value in first.items() if all(tags.get(name) == value for tags in others)]
+        return {name: first[name] for name in sorted(shared)}
 
     def said(self, setting: str) -> Any:
         """Return what the containers say of a setting of their account, None where none of them says anything.
@@ -552,108 +167,412 @@ class _Account:
         Raises:
             InfrastructureError: they say different things.
         """
-        given = {need.name: getattr(need.config, setting) for need in self.containers}
-        spoken = {name: value for name, value in given.items() if value is not None}
-        if len(set(spoken.values())) > 1:
-            (one, first), (other, second) = next(iter(spoken.items())), _differing(spoken)
+        given = [(need.name, getattr(need.config, setting)) for need in self.containers]
+        spoken = [(name, value) for name, value in given if value is not None]
+        odd = next((pair for pair in spoken if pair[1] != spoken[0][1]), None)
+        if odd is not None:
+            one, other = spoken[0], odd
             raise InfrastructureError(
-                f"containers {one!r} and {other!r} are in storage account {self.name!r}, which cannot have "
-                f"{setting}={first!r} and {setting}={second!r}",
+                f"containers {one[0]!r} and {other[0]!r} are in storage account {self.name!r}, which cannot have both "
+                f"{setting}={one[1]!r} and {setting}={other[1]!r}",
                 hint="give one of them another account: AzureBlobConfig(storage_account=...)",
             )
-        return next(iter(spoken.values()), None)
+        return spoken[0][1] if spoken else None
 
 
-def _differing(spoken: Mapping[str, Any]) -> tuple[str, Any]:
-    first = next(iter(spoken.values()))
-    return next((name, value) for name, value in spoken.items() if value != first)
+# storage.tf ----------------------------------------------------------------------------------------------------------
+
+
+class _Storage:
+    """Storage accounts with their containers, rules, keys and endpoints, and the accounts of code."""
+
+    def __init__(self, module: _Module) -> None:
+        self.module = module
+        self.draft = module.draft
+
+    def draw(self) -> None:
+        for account in self.module.accounts.values():
+            if account.existing:
+                found = {"name": account.name, "resource_group_name": GROUP.name}
+                self._add(data("azurerm_storage_account", account.label, **found), f"account {account.name}")
+            else:
+                self._account(account)
+        for need in self.module.needs.buckets:
+            if not need.existing:
+                self._bucket(need)
+            about = f"Id of container {need.name}."
+            self.draft.add("outputs.tf", output(f"bucket_{need.label}", about, self.module.container_id(need)))
+        for need in self.module.needs.functions:
+            self._code(need)
+
+    def _account(self, account: _Account) -> None:
+        about = f"account {account.name}"
+        self._warn_of_tags(account)
+        key = self._key(account)
+        closed = account.said("private_endpoint_subnet") is not None
+        made = resource(
+            "azurerm_storage_account",
+            account.label,
+            *_account_settings(account, key),
+            name=account.name,
+            **PLACE,
+            **_class(account),
+            **_SAFE,
+            allow_nested_items_to_be_public=not all(need.config.public_access_block for need in account.containers),
+            public_network_access_enabled=not closed,
+            **({"tags": account.tags} if account.tags else {}),
+            **({} if key is None else {"depends_on": [Ref("azurerm_role_assignment", key.labels[1])]}),
+        )
+        self._add(replace(made, skips=_account_skips(account, closed)), about)
+        rules = list(_lifecycle(account))
+        if rules:
+            target = Ref("azurerm_storage_account", account.label).id
+            policy = resource("azurerm_storage_management_policy", account.label, *rules, storage_account_id=target)
+            self._add(policy, about)
+        if closed:
+            self._add(_endpoint(account), about)
+
+    def _warn_of_tags(self, account: _Account) -> None:
+        for need in account.containers:
+            lost = sorted(need.config.tags.keys() - account.tags.keys())
+            if lost:
+                self.draft.warn(
+                    f"bucket {need.name}: a container has no tags, and its account {account.name} gets those that all "
+                    f"its containers share, so {', '.join(lost)} is left out"
+                )
+
+    def _bucket(self, need: BucketNeed) -> None:
+        account = self.module.accounts[self.module.account_name(need)]
+        self._add(_container(need.label, need.name, account.ref), f"bucket {need.name}")
+
+    # --- keys -----------------------------------------------------------------------------------------------------
+
+    def _key(self, account: _Account) -> Block | None:
+        """Draw the identity by which an account uses the customer's key, and its right to do so; return the identity.
+
+        Raises:
+            InfrastructureError: a key is asked for and none is named.
+        """
+        url: str | None = account.said("kms_key")
+        if url is None and account.said("encryption") == "Microsoft.Keyvault":
+            raise InfrastructureError(
+                f"storage account {account.name!r} is to be encrypted with a key of Key Vault, and none is named",
+                hint="name it: AzureBlobConfig(kms_key='https://VAULT.vault.azure.net/keys/KEY')",
+            )
+        if url is None:
+            return None
+        label = self.module.access.of(f"{account.label} uses its key")
+        about = f"key of account {account.name}"
+        identity = resource("azurerm_user_assigned_identity", label, name=f"{account.name}-key", **PLACE)
+        self.draft.add("iam.tf", identity, about)
+        scope = Text(GROUP.id, _key_scope(url))
+        self.draft.add("iam.tf", _assignment(label, label, scope, {"role_definition_name": KEY_USER}), about)
+        return identity
+
+    # --- code of functions ------------------------------------------------------------------------------------------
+
+    def _code(self, need: FunctionNeed) -> None:
+        about, label = f"code of function {need.name}", f"{need.label}_code"
+        made = resource(
+            "azurerm_storage_account",
+            label,
+            nested("blob_properties", *_kept(7), versioning_enabled=True),
+            _SAS,
+            name=f"glacierfn{self.module.unique(need.name)}",
+            **PLACE,
+            account_kind="StorageV2",
+            account_tier="Standard",
+            account_replication_type="GRS",
+            **_SAFE,
+            allow_nested_items_to_be_public=False,
+            public_network_access_enabled=True,
+            **self.module.tags(need.config),
+        )
+        self._add(replace(made, skips=(*_OPEN, *_UNKEYED, *_NO_QUEUES)), about)
+        self._add(_container(label, "code", made.ref), about)
+
+    def _add(self, block: Block, about: str) -> Block:
+        return self.draft.add("storage.tf", block, about)
+
+
+def _container(label: str, name: str, account: Ref) -> Block:
+    where: dict[str, Value] = {"storage_account_id": account.id, "container_access_type": "private"}
+    return replace(resource("azurerm_storage_container", label, name=name, **where), skips=_NO_READ_LOG)
 
 
 _SAFE: dict[str, Value] = {
     "min_tls_version": "TLS1_2",
     "https_traffic_only_enabled": True,
+    "infrastructure_encryption_enabled": True,
     "shared_access_key_enabled": False,
     "default_to_oauth_authentication": True,
     "local_user_enabled": False,
     "cross_tenant_replication_enabled": False,
 }
 _SAS = nested("sas_policy", expiration_period="07.00:00:00", expiration_action="Log")
-_KEPT = (
-    nested("delete_retention_policy", days=7),
-    nested("container_delete_retention_policy", days=7),
-)
-_SOFT_DELETE = nested("blob_properties", *_KEPT)
 
 
 def _class(account: _Account) -> dict[str, Value]:
-    tier = account.said("tier")
-    premium = tier == "Premium"
-    kind = {"account_kind": "BlockBlobStorage" if premium else "StorageV2"}
-    level = {"account_tier": "Premium" if premium else "Standard"}
-    copies = {"account_replication_type": account.said("replication_type") or "LRS"}
-    return {**kind, **level, **copies, **({} if premium else {"access_tier": tier or "Hot"})}
+    """Return kind, tier and copies; GRS is what Azure itself proposes, and Premium stays in its region."""
+    tier, copies = account.said("tier"), account.said("replication_type")
+    if tier == "Premium":
+        return {
+            "account_kind": "BlockBlobStorage",
+            "account_tier": "Premium",
+            "account_replication_type": copies or "LRS",
+        }
+    kind = {"account_kind": "StorageV2", "account_tier": "Standard", "account_replication_type": copies or "GRS"}
+    return {**kind, "access_tier": tier or "Hot"}
 
 
-def _blob_properties(account: _Account) -> Block:
+def _account_settings(account: _Account, key: Block | None) -> Iterator[Block]:
     days = account.said("soft_delete_days")
-    kept = [replace(each, arguments={"days": days or 7}) for each in _KEPT] if days != 0 else []
-    return nested("blob_properties", *kept, versioning_enabled=account.said("versioning") is not False)
+    kept = _kept(7 if days is None else days)
+    yield nested("blob_properties", *kept, versioning_enabled=account.said("versioning") is not False)
+    yield _SAS
+    if key is not None:
+        yield nested("identity", type="UserAssigned", identity_ids=[key.ref.id])
+        url: str = account.said("kms_key")
+        yield nested("customer_managed_key", key_vault_key_id=url, user_assigned_identity_id=key.ref.id)
 
 
-def _customer_key(account: _Account, identity: Sequence[Block]) -> list[Block]:
-    if account.said("encryption") == "Microsoft.Keyvault" and not identity:
-        raise InfrastructureError(
-            f"storage account {account.name!r} is to be encrypted with a key of Key Vault, and none is named",
-            hint="name it: AzureBlobConfig(kms_key='https://VAULT.vault.azure.net/keys/KEY')",
-        )
-    if not identity:
-        return []
-    who = identity[0].ref.id
-    key = nested("customer_managed_key", key_vault_key_id=account.said("kms_key"), user_assigned_identity_id=who)
-    return [nested("identity", type="UserAssigned", identity_ids=[who]), key]
+def _kept(days: int) -> list[Block]:
+    """Return for how long deleted blobs and containers can be brought back; nothing for 0 days."""
+    kinds = ("delete_retention_policy", "container_delete_retention_policy")
+    return [nested(kind, days=days) for kind in kinds] if days else []
+
+
+def _lifecycle(account: _Account) -> Iterator[Block]:
+    for need in account.containers:
+        for place, rule in enumerate(need.config.lifecycle_rules, start=1):
+            yield _lifecycle_rule(f"{need.name}-{place}", need, rule)
+
+
+def _lifecycle_rule(name: str, need: BucketNeed, rule: AzureLifecycleRule) -> Block:
+    effect = f"tier_to_{rule.transition.lower()}" if rule.transition else "delete"
+    actions = nested("base_blob", **{f"{effect}_after_days_since_modification_greater_than": rule.days})
+    where = nested("filters", blob_types=["blockBlob"], prefix_match=[f"{need.name}/{rule.prefix}"])
+    return nested("rule", where, nested("actions", actions), name=name, enabled=True)
+
+
+KEY_USER = "Key Vault Crypto Service Encryption User"
 
 
 def _key_scope(url: str) -> str:
     """Return the id of a key below its resource group, in which its vault is expected.
 
     Raises:
-        InfrastructureError: the key is in a managed HSM, for which the provider's versions share no form.
+        InfrastructureError: the key is in a managed HSM, for which azurerm 4 and 5 share no form.
     """
     found = re.match(r"https://([A-Za-z0-9-]+)\.vault\.[a-z.]+/keys/([A-Za-z0-9-]+)", url)
     if not found:
         raise InfrastructureError(
-            "keys in a managed HSM cannot be generated for azurerm 4 and 5 alike",
+            "a key in a managed HSM has no form that both azurerm 4 and 5 accept",
             hint="use a key of a Key Vault, or existing=True with an account that you keep yourself",
         )
     return f"/providers/Microsoft.KeyVault/vaults/{found[1]}/keys/{found[2]}"
 
 
-def _lifecycle_rule(need: BucketNeed, number: int, rule: AzureLifecycleRule) -> Block:
-    effect = f"tier_to_{rule.transition.lower()}" if rule.transition else "delete"
-    actions = nested("base_blob", **{f"{effect}_after_days_since_modification_greater_than": rule.days})
-    where = nested("filters", blob_types=["blockBlob"], prefix_match=[f"{need.name}/{rule.prefix}"])
-    return nested(
-        "rule", where, nested("actions", actions), name=f"{need.label}-{number}".replace("_", "-"), enabled=True
+def _endpoint(account: _Account) -> Block:
+    target = Ref("azurerm_storage_account", account.label).id
+    connection = nested(
+        "private_service_connection",
+        name=account.name,
+        private_connection_resource_id=target,
+        subresource_names=["blob"],
+        is_manual_connection=False,
+    )
+    subnet: str = account.said("private_endpoint_subnet")
+    name = f"{account.name}-blob"
+    return resource("azurerm_private_endpoint", account.label, connection, name=name, **PLACE, subnet_id=subnet)
+
+
+_OPEN = (
+    ("CKV_AZURE_59", "reached over the internet: AzureBlobConfig(private_endpoint_subnet=...)"),
+    ("CKV2_AZURE_33", "reached over the internet: AzureBlobConfig(private_endpoint_subnet=...)"),
+    ("AZU-0012", "reached over the internet: AzureBlobConfig(private_endpoint_subnet=...)"),
+)
+_UNKEYED = (
+    ("CKV2_AZURE_1", "Microsoft's own key: AzureBlobConfig(kms_key=...)"),
+    ("AZU-0060", "Microsoft's own key: AzureBlobConfig(kms_key=...)"),
+)
+# azurerm 5 has no queue_properties any more.
+_NO_QUEUES = (
+    ("CKV_AZURE_33", "the account has no queues whose log could be kept"),
+    ("AZU-0057", "the account has no queues whose log could be kept"),
+)
+_NO_READ_LOG = (("CKV2_AZURE_21", "the check asks for a resource that needs the account's key, which is switched off"),)
+
+
+def _account_skips(account: _Account, closed: bool) -> tuple[tuple[str, str], ...]:
+    """Name the checks that an account declines, each with the option that would satisfy it."""
+    copies = account.said("replication_type")
+    local = f"replication_type={copies!r} was asked for" if copies else "tier='Premium' was asked for"
+    near = copies in ("LRS", "ZRS") or account.said("tier") == "Premium"
+    public = not all(need.config.public_access_block for need in account.containers)
+    return (
+        *(() if closed else _OPEN),
+        *(() if account.said("kms_key") else _UNKEYED),
+        *_NO_QUEUES,
+        *((("CKV_AZURE_206", local), ("AZU-0058", local)) if near else ()),
+        *((("CKV_AZURE_190", "public_access_block=False was asked for"),) if public else ()),
+        *((("CKV2_AZURE_47", "public_access_block=False was asked for"),) if public else ()),
+        *((("CKV2_AZURE_38", "soft_delete_days=0 was asked for"),) if account.said("soft_delete_days") == 0 else ()),
     )
 
 
-# Policy checks that are declined -------------------------------------------------------------------------------------
-
-READ_LOG = ("CKV2_AZURE_21", "reads are logged by a diagnostic setting, which belongs to your Log Analytics workspace")
+# functions.tf --------------------------------------------------------------------------------------------------------
 
 
-def _account_skips(account: _Account) -> list[tuple[str, str]]:
-    return list(CODE_SKIPS)
+class _Functions:
+    """Functions with their plan, logs and alarms."""
+
+    def __init__(self, module: _Module) -> None:
+        self.module = module
+        self.draft = module.draft
+
+    def draw(self) -> None:
+        logged = [need for need in self.module.needs.functions if _is_logged(need)]
+        if logged:
+            self._insights(max(need.config.log_retention_days or 90 for need in logged))
+        for need in self.module.needs.functions:
+            self._function(need)
+
+    def _function(self, need: FunctionNeed) -> None:
+        about = need.origin or f"function {need.name}"
+        plan = self._add(self._plan(need), about)
+        made = self._add(self._app(need, need.config, plan), about)
+        if need.monitored:
+            self.draft.add("monitoring.tf", self._alarm(need), about)
+        said = f"Host name of function {need.name}."
+        self.draft.add("outputs.tf", output(f"function_{need.label}", said, made.ref.default_hostname))
+
+    def _plan(self, need: FunctionNeed) -> Block:
+        """Return a plan; on Flex Consumption each app has its own."""
+        wanted = need.config.zone_redundant
+        zones = self.module.config.location not in ZONELESS if wanted is None else wanted
+        made = resource(
+            "azurerm_service_plan",
+            need.label,
+            name=f"{self._name(need)}-plan"[:60],
+            **PLACE,
+            os_type="Linux",
+            sku_name="FC1",
+            zone_balancing_enabled=zones,
+            **self.module.tags(need.config),
+        )
+        alone = f"zone_redundant=False was asked for, or {self.module.config.location} has no zones"
+        skips = [("CKV_AZURE_212", "Flex Consumption scales by itself: AzureFunctionConfig(max_instances=...)")]
+        return replace(made, skips=(*skips, *(() if zones else (("CKV_AZURE_225", alone),))))
+
+    def _app(self, need: FunctionNeed, config: AzureFunctionConfig, plan: Block) -> Block:
+        identity = Ref("azurerm_user_assigned_identity", need.label).id
+        return resource(
+            "azurerm_function_app_flex_consumption",
+            need.label,
+            nested("identity", type="UserAssigned", identity_ids=[identity]),
+            _site(need),
+            name=self._name(need),
+            **PLACE,
+            service_plan_id=plan.ref.id,
+            **_code_place(need, identity),
+            runtime_name="python",
+            runtime_version=need.runtime or RUNTIME,
+            **_sizes(config),
+            https_only=True,
+            zip_deploy_file=self._zip(need),
+            app_settings=self._environment(need),
+            **self.module.tags(config),
+            depends_on=[Ref("azurerm_role_assignment", host_label(self.module, need))],
+        )
+
+    def _environment(self, need: FunctionNeed) -> dict[str, Value]:
+        environment = environment_of(need)
+        for block in environment.variables:
+            self.draft.variable(block)
+        client = Ref("azurerm_user_assigned_identity", need.label).client_id
+        when = next((each.when for each in self.module.needs.schedules if each.function.name == need.name), None)
+        values = {
+            **environment.values,
+            "AZURE_CLIENT_ID": client,
+            "AzureWebJobsStorage__accountName": Ref("azurerm_storage_account", f"{need.label}_code").name,
+            "AzureWebJobsStorage__clientId": client,
+            "AzureWebJobsStorage__credential": "managedidentity",
+            **({} if when is None else {SCHEDULE: expression_of(when)}),
+        }
+        return {name: values[name] for name in sorted(values)}
+
+    def _zip(self, need: FunctionNeed) -> Value:
+        if need.package is None:
+            about = f"Path of the zip with the code of function {need.name}; its handler is {need.handler}."
+            return self.draft.variable(variable(f"{need.label}_package", "string", about))
+        package = self._completed(need, need.package).zip
+        path = f"packages/{need.name}-{_digest(package, 12)}.zip"  # the app is deployed anew when the path changes
+        self.draft.assets[path] = package
+        return Text(Ref("path", "module"), f"/{path}")
+
+    def _completed(self, need: FunctionNeed, package: Package) -> Package:
+        """Add what Azure Functions need besides: how a request reaches the handler, and what to install."""
+        needed = requirements_of(package.imports, "azure-functions")
+        if needed.unknown:
+            self.draft.warn(
+                f"function {need.name}: which distributions have {', '.join(needed.unknown)} is not known here, so its "
+                "requirements.txt leaves them out; install them and generate again"
+            )
+        scheduled = any(each.function.name == need.name for each in self.module.needs.schedules)
+        added = {
+            f"{APP}.py": _entry(need, scheduled),
+            "host.json": _host(need.timeout),
+            "requirements.txt": needed.file,
+        }
+        return package.adding({name: text for name, text in added.items() if name not in package.files})
+
+    def _name(self, need: FunctionNeed) -> str:
+        """Return the name of an app, which is a host name in all of Azure: ours get a suffix, the user's stay."""
+        if need.origin.startswith(("task ", "pipeline ")):
+            return f"{need.name[:51].strip('-')}-{self.module.unique(need.name)[:8]}"
+        return need.name
+
+    # --- logs and alarms --------------------------------------------------------------------------------------------
+
+    def _insights(self, days: int) -> None:
+        common: dict[str, Value] = {**PLACE, "retention_in_days": days, **self.module.common_tags()}
+        name = Text("glacier-", ENVIRONMENT)
+        workspace = resource("azurerm_log_analytics_workspace", "main", name=name, sku="PerGB2018", **common)
+        where: dict[str, Value] = {"application_type": "other", "workspace_id": workspace.ref.id}
+        self.draft.add("monitoring.tf", workspace, "logs of functions")
+        insights = resource("azurerm_application_insights", "main", name=name, **where, **common)
+        self.draft.add("monitoring.tf", insights, "logs of functions")
+
+    def _alarm(self, need: FunctionNeed) -> Block:
+        """Return an alarm that rises when a call fails within five minutes."""
+        about = "Ids of the action groups that alarms notify."
+        groups = self.draft.variable(variable("azure_action_groups", Call("list", Ref("string")), about, default=[]))
+        notify = nested("content", action_group_id=Ref("action", "value"))
+        return resource(
+            "azurerm_monitor_metric_alert",
+            need.label,
+            _failures(self._name(need)),
+            Block("dynamic", ("action",), {"for_each": groups}, (notify,)),
+            name=f"{need.name} failed calls",
+            resource_group_name=GROUP.name,
+            scopes=[Ref("azurerm_application_insights", "main").id],
+            **self.module.tags(need.config),
+        )
+
+    def _add(self, block: Block, about: str) -> Block:
+        return self.draft.add("functions.tf", block, about)
 
 
-CODE_SKIPS: tuple[tuple[str, str], ...] = ()
-
-
-def _app_skips(config: AzureFunctionConfig) -> list[tuple[str, str]]:
-    return []
-
-
-# Functions -----------------------------------------------------------------------------------------------------------
+# https://learn.microsoft.com/azure/reliability/regions-list
+ZONELESS = frozenset(
+    {
+        "australiacentral", "australiacentral2", "australiasoutheast", "brazilsoutheast", "canadaeast", "francesouth",
+        "germanynorth", "koreasouth", "northcentralus", "norwaywest", "southafricawest", "southindia",
+        "switzerlandwest", "uaecentral", "ukwest", "westcentralus", "westindia", "westus",
+    }
+)  # fmt: skip
+"""Locations without availability zones."""
 
 APP = "function_app"
 SCHEDULE = "GLACIER_SCHEDULE"
@@ -695,31 +614,215 @@ def _host(timeout: int | None) -> bytes:
 
 
 def _span(seconds: int) -> str:
+    """Return seconds as .NET has a time span: `[d.]hh:mm:ss`."""
     days, rest = divmod(seconds, 24 * 3600)
     return f"{f'{days}.' if days else ''}{rest // 3600:02}:{rest % 3600 // 60:02}:{rest % 60:02}"
 
 
-def _app_name(need: FunctionNeed) -> str:
-    """Return the name of an app, which is a host name in all of Azure: ours get a suffix, the user's stay."""
-    if need.origin.startswith(("task ", "pipeline ")):
-        return f"{need.name[:51].strip('-')}-{_digest(need.name)}"
-    return need.name
+def _code_place(need: FunctionNeed, identity: Ref) -> dict[str, Value]:
+    """Return where the code of an app is kept, and that its identity opens the door."""
+    account = Ref("azurerm_storage_account", f"{need.label}_code")
+    container = Ref("azurerm_storage_container", f"{need.label}_code")
+    return {
+        "storage_container_type": "blobContainer",
+        "storage_container_endpoint": Text(account.primary_blob_endpoint, container.name),
+        "storage_authentication_type": "UserAssignedIdentity",
+        "storage_user_assigned_identity_id": identity,
+    }
 
 
-_ACTION = nested("content", action_group_id=Ref("action", "value"))
+def _sizes(config: AzureFunctionConfig) -> dict[str, Value]:
+    sizes: dict[str, Value] = {
+        "instance_memory_in_mb": config.memory or 2048,
+        "maximum_instance_count": config.max_instances,
+        "http_concurrency": config.concurrency,
+        "virtual_network_subnet_id": config.subnet_id,
+    }
+    return {name: value for name, value in sizes.items() if value is not None}
 
-# Access --------------------------------------------------------------------------------------------------------------
+
+def _site(need: FunctionNeed) -> Block:
+    logs = Ref("azurerm_application_insights", "main").connection_string
+    logged: dict[str, Value] = {"application_insights_connection_string": logs} if _is_logged(need) else {}
+    return nested("site_config", minimum_tls_version="1.2", **logged)
+
+
+def _is_logged(need: FunctionNeed) -> bool:
+    return need.monitored or need.config.log_retention_days is not None
+
+
+def _failures(app: str) -> Block:
+    only = nested("dimension", name="cloud/roleName", operator="Include", values=[app])
+    return nested(
+        "criteria",
+        only,
+        metric_namespace="microsoft.insights/components",
+        metric_name="requests/failed",
+        aggregation="Count",
+        operator="GreaterThan",
+        threshold=0,
+    )
+
+
+# iam.tf --------------------------------------------------------------------------------------------------------------
+
+READER = "Storage Blob Data Reader"
+HOST = "Storage Blob Data Owner"
+"""What an app needs of the account of its own code and locks.
+
+https://learn.microsoft.com/azure/azure-functions/functions-reference#connecting-to-host-storage-with-an-identity
+"""
+
+_BLOBS = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs"
+READ = f"{_BLOBS}/read"
+# A write looks first whether its path is a folder, so a writer reads too. "Storage Blob Data Contributor" may delete
+# whole containers: https://learn.microsoft.com/azure/role-based-access-control/built-in-roles/storage
+OWN_ROLES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "blob_writer": ("data_actions", (READ, f"{_BLOBS}/add/action", f"{_BLOBS}/write")),
+    "blob_deleter": ("data_actions", (READ, f"{_BLOBS}/add/action", f"{_BLOBS}/delete", f"{_BLOBS}/write")),
+    "function_caller": (
+        "actions",
+        ("Microsoft.Web/sites/functions/listkeys/action", "Microsoft.Web/sites/functions/read"),
+    ),
+}
 
 AT_ONCE = 3
-"""Paths in one condition, which may have 8 KB: https://learn.microsoft.com/azure/role-based-access-control/conditions-format."""
+"""Paths in one condition, which may have 8 KB.
+
+https://learn.microsoft.com/azure/role-based-access-control/conditions-format
+"""
 
 
-def _own_role(label: str) -> dict[str, Value]:
-    return {"role_definition_id": Ref("azurerm_role_definition", label).role_definition_resource_id}
+class _Access:
+    """An identity for each function and for whoever runs a pipeline, and what the traced graph lets each do."""
+
+    def __init__(self, module: _Module) -> None:
+        self.module = module
+        self.draft = module.draft
+
+    def draw(self) -> None:
+        for runner in self.module.needs.runners:
+            self._runner(runner.label, runner.pipeline)
+        for need in self.module.needs.functions:
+            self._function(need)
+        wanted = {role for grant in self.module.needs.grants if (role := _role_of(grant))}
+        for label in sorted(wanted):
+            self.draft.add("iam.tf", _own_role(label, self.module.mark))
+        for principal in self.module.needs.principals():
+            self._permissions(principal)
+
+    def _runner(self, label: str, pipeline: str) -> None:
+        made = self._identity(label, f"runner of pipeline {pipeline}")
+        about = f"Client id of the identity that runs pipeline {pipeline}."
+        self.draft.add("outputs.tf", output(f"identity_{label}", about, made.ref.client_id))
+
+    def _function(self, need: FunctionNeed) -> None:
+        about = need.origin or f"function {need.name}"
+        self._identity(need.label, about)
+        account = Ref("azurerm_storage_account", f"{need.label}_code").id
+        label = host_label(self.module, need)
+        self.draft.add("iam.tf", _assignment(label, need.label, account, {"role_definition_name": HOST}), about)
+
+    def _identity(self, label: str, about: str) -> Block:
+        name = Text("glacier-", ENVIRONMENT, f"-{_short(label)}")
+        made = resource("azurerm_user_assigned_identity", label, name=name, **PLACE, **self.module.common_tags())
+        return self.draft.add("iam.tf", made, about)
+
+    # --- statements ---------------------------------------------------------------------------------------------
+
+    def _permissions(self, label: str) -> None:
+        grants = self.module.needs.of(label)
+        buckets = {grant.bucket.name: grant.bucket for grant in grants if grant.bucket is not None}
+        for name in sorted(buckets):
+            mine = [grant for grant in grants if grant.bucket is buckets[name]]
+            for role in (None, "blob_writer", "blob_deleter"):
+                self._on_bucket(label, buckets[name], role, [grant for grant in mine if _role_of(grant) == role])
+        for grant in grants:
+            if grant.function is not None:
+                self._on_function(label, grant.function, grant)
+
+    def _on_bucket(self, label: str, need: BucketNeed, role: str | None, grants: Sequence[Grant]) -> None:
+        verb = {None: "reads", "blob_writer": "writes", "blob_deleter": "deletes"}[role]
+        actions = (READ,) if role is None else OWN_ROLES[role][1]
+        for place in range(0, len(grants), AT_ONCE):
+            some = grants[place : place + AT_ONCE]
+            which = {"role_definition_name": READER} if role is None else _own(role)
+            made = _assignment(
+                self.module.access.of(f"{label} {verb} {need.label} {place or ''}"),
+                label,
+                self.module.container_id(need),
+                which,
+                **_condition(actions, [grant.path for grant in some]),
+            )
+            self._state(made, label, actions, tuple(f"{need.name}/{grant.path}" for grant in some), some)
+
+    def _on_function(self, label: str, need: FunctionNeed, grant: Grant) -> None:
+        app = Ref("azurerm_function_app_flex_consumption", need.label).id
+        made = _assignment(self.module.access.of(f"{label} calls {need.label}"), label, app, _own("function_caller"))
+        self._state(made, label, OWN_ROLES["function_caller"][1], (need.name,), [grant])
+
+    def _state(
+        self, block: Block, principal: str, actions: Sequence[str], where: tuple[str, ...], grants: Sequence[Grant]
+    ) -> None:
+        uses = tuple(dict.fromkeys(use for grant in grants for use in grant.uses))
+        self.draft.add("iam.tf", block, f"permission of {principal}")
+        self.draft.statements.append(Statement(block.address, principal, tuple(actions), where, uses))
 
 
-def _identity_name(environment: str, label: str) -> str:
-    return f"glacier-{environment}-{label}".replace("_", "-")[:119] + f"-{_digest(f'{environment}/{label}')}"
+def host_label(module: _Module, need: FunctionNeed) -> str:
+    """Return the label of the permission that an app has for the account of its own code."""
+    return module.access.of(f"{need.label} owns its code")
+
+
+def _role_of(grant: Grant) -> str | None:
+    """Return which of our own roles a grant needs, None where Azure's suffices."""
+    if grant.function is not None:
+        return "function_caller"
+    if grant.deletes:
+        return "blob_deleter"
+    return "blob_writer" if grant.writes else None
+
+
+def _own_role(label: str, mark: Ref) -> Block:
+    kind, actions = OWN_ROLES[label]
+    return resource(
+        "azurerm_role_definition",
+        label,
+        nested("permissions", **{kind: list(actions)}),
+        name=Text(f"Glacier {label.replace('_', ' ')} ", ENVIRONMENT, " ", mark),
+        scope=GROUP.id,
+        assignable_scopes=[GROUP.id],
+    )
+
+
+def _own(role: str) -> dict[str, Value]:
+    return {"role_definition_id": Ref("azurerm_role_definition", role).role_definition_resource_id}
+
+
+def _assignment(label: str, principal: str, scope: Value, role: Mapping[str, Value], **more: Value) -> Block:
+    return resource(
+        "azurerm_role_assignment",
+        label,
+        scope=scope,
+        **role,
+        principal_id=Ref("azurerm_user_assigned_identity", principal).principal_id,
+        principal_type="ServicePrincipal",
+        **more,
+    )
+
+
+def _short(label: str) -> str:
+    """Return the part of an identity's name that is ours: all of it has at most 128 characters.
+
+    https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules
+    """
+    name = label.strip("_").replace("_", "-")
+    return name if len(name) <= 50 else f"{name[:43]}-{_digest(name, 6)}"
+
+
+def _digest(text: str | bytes, length: int) -> str:
+    raw = text if isinstance(text, bytes) else text.encode()
+    return hashlib.sha256(raw).hexdigest()[:length]
 
 
 def _condition(actions: Sequence[str], paths: Iterable[str]) -> dict[str, Value]:
@@ -737,51 +840,23 @@ def _condition(actions: Sequence[str], paths: Iterable[str]) -> dict[str, Value]
 
 def _tests(path: str) -> list[str]:
     """Return tests of a blob's path; an empty one where every blob passes."""
-    start = re.split(r"[*?]", path)[0]
-    plain = start.split("'")[0]
+    plain = re.split(r"[*?']", path)[0]
     attribute = f"@Resource[{_BLOBS}:path]"
     if plain != path:
-        # A quote has no form in these conditions, so that what comes before it has to do.
+        # A quote has no form in these conditions, so that what comes before it has to do, as before a wildcard.
         return [f"{attribute} StringStartsWith '{plain}'" if plain else ""]
     return [f"{attribute} StringEquals '{path}'", f"{attribute} StringStartsWith '{path}/'"]
-
-
-def _where(grant: Grant) -> str:
-    if grant.bucket is not None:
-        return f"{grant.bucket.name}/{grant.path}"
-    return grant.function.name if grant.function is not None else ""
 
 
 # Schedules -----------------------------------------------------------------------------------------------------------
 
 
-def _ncrontab(when: Rate | Cron) -> str:
-    """Return a schedule with the seconds that Azure puts first.
+def expression_of(when: Rate | Cron) -> str:
+    """Return a schedule as a timer has it: crontab with seconds before it; it is a setting of the app.
 
-    https://learn.microsoft.com/azure/azure-functions/functions-bindings-timer#ncrontab-expressions
+    Source: https://learn.microsoft.com/azure/azure-functions/functions-bindings-timer#ncrontab-expressions
     """
     if isinstance(when, Cron):
         return f"0 {when.minute} {when.hour} {when.day} {when.month} {when.weekday}"
     every = f"*/{when.every}" if when.every > 1 else "*"
     return {"minute": f"0 {every} * * * *", "hour": f"0 0 {every} * * *", "day": f"0 0 0 {every} * *"}[when.unit]
-
-
-# Small things --------------------------------------------------------------------------------------------------------
-
-
-def _digest(text: str | bytes, length: int = 8) -> str:
-    raw = text if isinstance(text, bytes) else text.encode()
-    return hashlib.sha256(raw).hexdigest()[:length]
-
-
-def _given(**arguments: Any) -> dict[str, Any]:
-    return {name: value for name, value in arguments.items() if value is not None}
-
-
-def _depends_on(refs: Iterable[Ref]) -> dict[str, Value]:
-    found = list(refs)
-    return {"depends_on": found} if found else {}
-
-
-def _skipping(block: Block, *skips: tuple[str, str]) -> Block:
-    return replace(block, skips=(*block.skips, *skips))
