@@ -15,6 +15,7 @@ from glacier.config import (
     AzureConfig,
     GcpConfig,
     GCSConfig,
+    LambdaConfig,
     LocalConfig,
     S3Config,
     TaskConfig,
@@ -68,7 +69,9 @@ class DevelopmentLocalEnvironment(_Template):
 class ProductionAWSEnvironment(_Template):
     """AWS with versioned and encrypted buckets, no public access, and tasks tried up to four times.
 
-    `enable_monitoring` tags every resource `monitoring=enabled`, which generated infrastructure turns into alarms.
+    `enable_monitoring` tags every resource `monitoring=enabled`, which generated infrastructure turns into alarms. With
+    `platform` generated infrastructure takes from variables what an organisation has once: the bucket of access logs,
+    the KMS key, the functions' network and their code signing configuration.
     """
 
     def __init__(
@@ -80,11 +83,20 @@ class ProductionAWSEnvironment(_Template):
         enable_encryption: bool = True,
         enable_versioning: bool = True,
         enable_monitoring: bool = True,
+        platform: bool = True,
         **options: Any,
     ) -> None:
-        encryption = "AES256" if enable_encryption else None
-        bucket = S3Config(versioning=enable_versioning, public_access_block=True, encryption=encryption)
-        own = {"bucket": bucket, "task": _PRODUCTION_TASK, "tags": _tags("production", enable_monitoring)}
+        encryption = "aws:kms" if enable_encryption else None
+        bucket = S3Config(
+            versioning=enable_versioning, public_access_block=True, encryption=encryption, platform=platform
+        )
+        function = LambdaConfig(platform=platform)
+        own = {
+            "bucket": bucket,
+            "serverless": function,
+            "task": _PRODUCTION_TASK,
+            "tags": _tags("production", enable_monitoring),
+        }
         super().__init__(_aws(region, profile), name, own=own, **options)
 
 

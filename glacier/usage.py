@@ -23,13 +23,15 @@ _WRITES = frozenset({"write", "sink", "delete", "invoke", "invoke_async"})
 class SourceUsage:
     """How a function uses its parameters and the registry of its environment.
 
-    `parameters` and `registry` map a parameter, or a name given to `env.get("...")`, to its access. `approximate`
-    says that the source could not be read or passes a resource on, so that more may happen than stands here.
+    `parameters` and `registry` map a parameter, or a name given to `env.get("...")`, to its access; `deletes` has the
+    names among them whose objects are deleted. `approximate` says that the source could not be read or passes a
+    resource on, so that more may happen than stands here.
     """
 
     parameters: Mapping[str, Access] = field(default_factory=dict[str, Access])
     registry: Mapping[str, Access] = field(default_factory=dict[str, Access])
     approximate: bool = False
+    deletes: frozenset[str] = frozenset()
 
 
 def source_usage(fn: Callable[..., Any]) -> SourceUsage:
@@ -59,6 +61,7 @@ class _Reader:
         self.locals = {each.arg for each in every if not _is_environment(each)} | _assigned(self.nodes)
         self.found: dict[tuple[str, str], set[Access]] = {}
         self.passed_on = False
+        self.deletes: set[str] = set()
 
     def usage(self) -> SourceUsage:
         self._follow_assignments()
@@ -66,7 +69,7 @@ class _Reader:
             resource = self._resource(node)
             if resource is not None:
                 self._note(resource, node)
-        return SourceUsage(self._of("parameter"), self._of("registry"), self.passed_on)
+        return SourceUsage(self._of("parameter"), self._of("registry"), self.passed_on, frozenset(self.deletes))
 
     def _follow_assignments(self) -> None:
         for node in self.nodes:
@@ -90,6 +93,8 @@ class _Reader:
         parent = self.parents.get(node)
         if isinstance(parent, ast.Attribute):
             access = self._by_method(parent)
+            if parent.attr == "delete":
+                self.deletes.add(resource[1])
         elif isinstance(parent, ast.Call | ast.keyword):
             self.passed_on = self.passed_on or resource[0] == "registry"
             access = None
