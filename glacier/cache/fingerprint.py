@@ -708,7 +708,7 @@ def _own_namespaces(names: frozenset[str]) -> Iterator[tuple[str, Any]]:
         kind: Any = getattr(polars, name, None)
         known = cast("Iterable[str]", getattr(kind, "_accessors", ()))
         for accessor in sorted(each for each in known if each in names):
-            holder: Any = vars(kind).get(accessor)
+            holder = cast("Any", vars(kind)).get(accessor)
             registered = getattr(holder, "_ns", None)
             if registered is not None and is_own(str(registered.__module__)):
                 yield f"{name}.{accessor}", registered
