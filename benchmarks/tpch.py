@@ -175,20 +175,23 @@ def main() -> None:
     folder = Path(sys.argv[3]) if len(sys.argv) > 3 else Path(tempfile.gettempdir(), f"tpch-{scale:g}")
     make_tables(folder, scale)
     print(f"{machine()}, scale factor {scale:g}")
-    ratios: list[float] = []
-    with environment() as env:
-        for query in QUERIES:
-            functions = query(sources(folder))
-            tasks = [env.task()(function) for function in functions]
-            pipeline = env.pipeline(name=query.__name__)(partial_body(tasks))
-            assert_frame_equal(pipeline.run(), wired(functions), check_exact=False)
-            taken = measure({"plain script": partial(wired, functions), "glacier": pipeline.run}, rounds)
-            compare(query.__name__, taken)
-            ratios.append(statistics.median(g / p for p, g in zip(*taken.values(), strict=True)))
+    ratios = [compared(query, folder, rounds) for query in QUERIES]
     print(f"geometric mean of the ratios: {statistics.geometric_mean(ratios):.3f}x")
 
 
-def partial_body(tasks: list[Any]) -> Callable[[], Any]:
+def compared(query: Callable[[dict[str, Step]], list[Step]], folder: Path, rounds: int) -> float:
+    """Measure one query both ways, print it, and return the median ratio."""
+    functions = query(sources(folder))
+    with environment() as env:
+        tasks = [env.task()(function) for function in functions]
+        pipeline = env.pipeline(name=query.__name__)(body_of(tasks))
+        assert_frame_equal(pipeline.run(), wired(functions), check_exact=False)
+        taken = measure({"plain script": partial(wired, functions), "glacier": pipeline.run}, rounds)
+    compare(query.__name__, taken)
+    return statistics.median(ours / plain for plain, ours in zip(*taken.values(), strict=True))
+
+
+def body_of(tasks: list[Any]) -> Callable[[], Any]:
     def body() -> Any:
         return wired(tasks)
 
