@@ -29,6 +29,9 @@ __all__ = ["arguments_of", "body_of", "code_of"]
 _MOST = 1000
 """Items of a collection that are looked at; a larger one counts by its length."""
 
+_DEEPEST = 8
+"""Collections within each other that are looked at; what is in the innermost counts by its length."""
+
 _CALLABLE = (FunctionType, MethodType, staticmethod, classmethod)
 _SCALARS = frozenset({type(None), bool, int, float, complex, str, bytes})
 _EXACT = frozenset({"datetime", "decimal", "fractions", "pathlib", "uuid"})
@@ -106,16 +109,17 @@ def _is_of_task(value: Any) -> bool:
     return type(value) is Deferred and value._self_step.task is not None
 
 
-def _token(value: Any, body: str) -> str:
+def _token(value: Any, body: str, depth: int = 0) -> str:
     kind = cast("type[Any]", type(value))
     if is_handle(value):
         return _handle(value, body)
     if kind in _SCALARS or kind.__module__ in _EXACT:
         return repr(value)
-    if kind in {list, tuple, set, frozenset, dict} and len(value) <= _MOST:
-        inner = [f"{_token(key, body)}:{_token(each, body)}" for key, each in value.items()] if kind is dict else [
-            _token(each, body) for each in value
-        ]  # fmt: skip
+    if kind in {list, tuple, set, frozenset, dict} and len(value) <= _MOST and depth < _DEEPEST:
+        below = depth + 1
+        inner = [f"{_token(key, body, below)}:{_token(each, body, below)}" for key, each in value.items()] if (
+            kind is dict
+        ) else [_token(each, body, below) for each in value]  # fmt: skip
         return f"{kind.__name__}({','.join(inner if kind not in {set, frozenset} else sorted(inner))})"
     return f"<{kind.__qualname__} {_name(value)}>"
 
