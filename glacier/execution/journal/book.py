@@ -69,7 +69,11 @@ class Book:
         self._writer = writer(home)
         self._note = self._writer.note
         self.home = self._writer.home
-        self._note(Begun(run.id, _columns(run, plan)))
+        self._begun = Begun(run.id, _columns(run, plan))
+
+    def open(self) -> None:
+        """Begin the entry."""
+        self._writer.open(self._begun)
 
     # --- what happens -----------------------------------------------------------------------------------------------
 
@@ -113,11 +117,14 @@ class Book:
                 self._writer.flush()
 
     def close(self) -> None:
-        """End the entry in any case, and warn of what the user should know now that the run is over."""
-        if not self._over:
-            self.run.state = "cancelled"
-            self.finished(None)
-        self._writer.flush()
+        """End the entry in any case, and warn of what the user should know now that the run is over.
+
+        Polars makes two interrupts of one, so that another may come in the midst of this.
+        """
+        while not self._over:
+            with suppress(KeyboardInterrupt):
+                self.run.state = "cancelled"
+                self.finished(None)
         if self._earlier is not None:
             self._earlier.say_changes(self.run.id)
         self._writer.troubles()
