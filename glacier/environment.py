@@ -53,6 +53,7 @@ class GlacierEnv:
         debug: compute each task's LazyFrame at once, so that an error is raised by the task that built the failing
             step, and rows and times are each task's own; without it plans pass through and are optimized as one.
         max_workers: threads that run steps side by side, None for the default.
+        dask: address of the Dask scheduler for tasks with `executor="dask"`, None for `DASK_SCHEDULER_ADDRESS`.
     """
 
     def __init__(
@@ -64,10 +65,12 @@ class GlacierEnv:
         resources: Mapping[str, Any] | None = None,
         defaults: Defaults | Iterable[Defaults] = (),
         max_workers: int | None = None,
+        dask: str | None = None,
     ) -> None:
         self.name = ENVIRONMENT.check(name)
         self.debug = debug
         self.max_workers = max_workers
+        self.dask = dask
         self._provider = provider
         self._defaults = (defaults,) if isinstance(defaults, Defaults) else tuple(defaults)
         self._resources: dict[str, Any] = {}
@@ -93,7 +96,8 @@ class GlacierEnv:
 
         `GLACIER_PROVIDER` (default `local`) names the provider, `GLACIER_ENV` the environment, `GLACIER_DEBUG` turns
         debugging on. The provider's config class lists the variables of its own fields (`VARIABLES`). Keywords are
-        `provider`, `name`, `debug`, `resources`, `defaults`, `max_workers`, and the fields of the provider's config.
+        `provider`, `name`, `debug`, `resources`, `defaults`, `max_workers`, `dask`, and the fields of the provider's
+        config.
 
         Raises:
             ConfigError: a variable is empty, unknown or missing; the error names it.
@@ -102,7 +106,7 @@ class GlacierEnv:
         kind = registry.load(
             "providers", options.pop("provider", None) or _variable(variables, "GLACIER_PROVIDER", "local")
         )
-        named = {key: options.pop(key) for key in ("resources", "defaults", "max_workers") if key in options}
+        named = {key: options.pop(key) for key in ("resources", "defaults", "max_workers", "dask") if key in options}
         name = options.pop("name", None) or _variable(variables, "GLACIER_ENV", "default")
         debug = options.pop("debug", None)
         if debug is None:
@@ -348,6 +352,11 @@ class GlacierEnv:
         return ResourceState(name=name, kind=kind, config=config)
 
     # --- showing ------------------------------------------------------------------------------------------------
+
+    def __getstate__(self) -> dict[str, Any]:
+        """On the way to a task's process, leave tasks and pipelines behind: they may hold anything of the user's."""
+        sent = context.carried.get() is not None
+        return {**vars(self), "_tasks": {}, "_pipelines": {}} if sent else vars(self)
 
     def __repr__(self) -> str:
         here = self._here()

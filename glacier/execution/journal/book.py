@@ -90,6 +90,10 @@ class Book:
         if step.seconds is not None and step.seconds > PAUSE:
             self._writer.flush(HURRIED)
 
+    def changed(self, step: StepRun) -> None:
+        """Take note of another state of a step that has returned a plan."""
+        self._note((_write_change, self.run.id, step, step.state, step.seconds))
+
     def lost(self, step: StepRun) -> None:
         """Take note that a step failed, was skipped or was cancelled."""
         self._note((_write_loss, self.run.id, step, time.time()))
@@ -229,6 +233,11 @@ def _write_value(batch: Batch, run: int, step: StepRun, kept: tuple[Any, Any]) -
     row = _write_state(batch, run, step)
     row[Row.SECONDS : Row.ATTEMPTS + 1] = step.seconds, step.rows, step.bytes, step.attempts
     row[Row.FORM :] = kept
+
+
+def _write_change(batch: Batch, run: int, step: StepRun, state: str, seconds: float | None) -> None:
+    row = batch.task(run, step.key, step.name)
+    row[Row.STATE], row[Row.SECONDS] = state, seconds
 
 
 def _write_loss(batch: Batch, run: int, step: StepRun, when: float) -> None:
