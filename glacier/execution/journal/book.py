@@ -233,7 +233,8 @@ def _write_begin(batch: Batch, run: int, book: Book, step: StepRun) -> None:
 def _write_atom(batch: Batch, run: int, book: Book, step: StepRun, known: tuple[Any, Any, Any]) -> None:
     args, kwargs, value = known
     kept = values.contents(value) if book.keeps else None
-    _write_value(batch, run, book, step, (args, kwargs, *(kept or (None, None))))
+    form, data = (None, None) if kept is None else kept
+    _write_value(batch, run, book, step, (args, kwargs, form, data))
 
 
 def _write_value(batch: Batch, run: int, book: Book, step: StepRun, known: tuple[Any, Any, Any, Any]) -> None:
