@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from glacier.cli import analyze, dag, demo, deploy, export, logs, ls, preview, resume, run, runs
+from glacier.cli import analyze, cache, dag, demo, deploy, export, logs, ls, plan, preview, resume, run, runs
 from glacier.cli.app import app, main
 
 __all__ = [
     "analyze",
     "app",
+    "cache",
     "dag",
     "demo",
     "deploy",
@@ -15,6 +16,7 @@ __all__ = [
     "logs",
     "ls",
     "main",
+    "plan",
     "preview",
     "resume",
     "run",
