@@ -135,7 +135,7 @@ class StagingGCPEnvironment(_Template):
 
 
 class ProductionAzureEnvironment(_Template):
-    """Azure with versioned, zone- and geo-redundant blobs (encrypted by the cloud itself), and tasks tried up to four times."""
+    """Azure with versioned blobs in several zones and a second region, and tasks tried up to four times."""
 
     def __init__(
         self,

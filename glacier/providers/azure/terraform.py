@@ -200,7 +200,7 @@ class _Storage:
         for need in self.module.needs.buckets:
             if not need.existing:
                 self._bucket(need)
-            about = f"Id of container {need.name}."
+            about = f"Id of container {need.label}."
             self.draft.add("outputs.tf", output(f"bucket_{need.label}", about, self.module.container_id(need)))
         for need in self.module.needs.functions:
             self._code(need)
