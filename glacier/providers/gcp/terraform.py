@@ -379,11 +379,9 @@ _ENTRY = '''\
 
 import json
 
-import functions_framework
 from {module} import {function} as handler
 
 
-@functions_framework.http
 def {entry}(request):
     payload = request.get_json(silent=True)
     return json.dumps(handler(payload, None)), 200, {{"Content-Type": "application/json"}}
