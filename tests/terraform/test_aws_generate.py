@@ -108,7 +108,7 @@ def test_the_real_provider_plans_it(moto: Moto, example: str, tmp_path: Path) ->
     EXAMPLES[example](AWS).run(mode="generate", output_dir=tmp_path)
     declared = {block.labels[0] for block in read(tmp_path / "variables.tf", pytest.fail)}
     values = {name: value for name, value in VALUES.items() if name in declared}
-    left_open = [name for name in declared if name.startswith(("fn_", "clean"))]
+    left_open = [name for name in declared if name.endswith("_package") or name.startswith(("fn_", "cleaner_"))]
     given = {name: __file__ if name.endswith("_package") else HOSTILE for name in left_open}
     terraform = AwsTerraform(tmp_path, endpoint=moto.endpoint, values={**values, **given})
     terraform.init()

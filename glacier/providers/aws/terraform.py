@@ -206,8 +206,11 @@ class _Storage:
         if versioned(config):
             enabled = nested("versioning_configuration", status="Enabled")
             yield resource("aws_s3_bucket_versioning", label, enabled, **bucket)
-        rule = _encryption(config, self.module.key(config))
-        yield resource("aws_s3_bucket_server_side_encryption_configuration", label, rule, **bucket)
+        key = self.module.key(config)
+        rule = _encryption(config, key)
+        made = resource("aws_s3_bucket_server_side_encryption_configuration", label, rule, **bucket)
+        own = key is not None and config.encryption != "AES256"
+        yield made if own else replace(made, skips=(("AWS-0132", "AWS' own key: S3Config(kms_key=...)"),))
         after: dict[str, Value] = {"depends_on": [Ref("aws_s3_bucket_versioning", label)]} if versioned(config) else {}
         yield resource("aws_s3_bucket_lifecycle_configuration", label, *_lifecycle(config), **bucket, **after)
         log_bucket = self._log_bucket(config)
@@ -349,9 +352,12 @@ def _tls_only(label: str) -> Block:
 def _bucket_skips(config: S3Config) -> tuple[tuple[str, str], ...]:
     """Name the checks that a bucket declines, each with the option that would satisfy it."""
     logged = config.access_log_bucket is not None or config.platform
+    no_log, unversioned = "no access log: S3Config(access_log_bucket=...)", "versioning=False was asked for"
     declined = {
-        "CKV_AWS_18": None if logged else "no access log: S3Config(access_log_bucket=...)",
-        "CKV_AWS_21": None if versioned(config) else "versioning=False was asked for",
+        "CKV_AWS_18": None if logged else no_log,
+        "CKV_AWS_21": None if versioned(config) else unversioned,
+        "AWS-0089": None if logged else no_log,
+        "AWS-0090": None if versioned(config) else unversioned,
         "CKV_AWS_144": None if config.replication_config else "no copy elsewhere: S3Config(replication_config=...)",
         "CKV_AWS_145": "encryption='AES256' was asked for" if config.encryption == "AES256" else None,
         "CKV2_AWS_6": None if config.public_access_block else "public_access_block=False was asked for",
@@ -432,7 +438,6 @@ class _Functions:
         self._add(self._log_group(need, config), about)
         self._add(self._queue(need, config), about)
         self._add(self._lambda(need, config, code), about)
-        self._add(_on_failure(need), about)
         if need.monitored:
             for alarm in self._alarms(need):
                 self.draft.add("monitoring.tf", alarm, about)
@@ -473,7 +478,8 @@ class _Functions:
             retention_in_days=config.log_retention_days,
             **({} if key is None else {"kms_key_id": key}),
         )
-        declined = (("CKV_AWS_158", "AWS' own key: LambdaConfig(kms_key=...)"),) if key is None else ()
+        unkeyed = "AWS' own key: LambdaConfig(kms_key=...)"
+        declined = (("CKV_AWS_158", unkeyed), ("AWS-0017", unkeyed)) if key is None else ()
         short = (("CKV_AWS_338", "log_retention_days was asked for"),) if config.log_retention_days < 365 else ()
         return replace(made, skips=(*declined, *short))
 
@@ -537,6 +543,7 @@ class _Functions:
             yield nested("environment", variables={key: environment.values[key] for key in sorted(environment.values)})
         if config.ephemeral_storage is not None:
             yield nested("ephemeral_storage", size=config.ephemeral_storage)
+        yield nested("dead_letter_config", target_arn=Ref("aws_sqs_queue", f"{need.label}_failed", "arn"))
         yield nested("tracing_config", mode="Active")
         if config.vpc_config is not None:
             network = config.vpc_config
@@ -581,20 +588,6 @@ def _function_skips(need: FunctionNeed, config: LambdaConfig) -> tuple[tuple[str
         else "code is not signed: LambdaConfig(code_signing_config=...)",
     }
     return tuple((check, reason) for check, reason in declined.items() if reason is not None)
-
-
-def _on_failure(need: FunctionNeed) -> Block:
-    """Return where asynchronous events go that failed for good; a dead letter queue would know less of them."""
-    queue = nested("on_failure", destination=Ref("aws_sqs_queue", f"{need.label}_failed", "arn"))
-    name = Ref("aws_lambda_function", need.label, "function_name")
-    return resource(
-        "aws_lambda_function_event_invoke_config",
-        need.label,
-        nested("destination_config", queue),
-        function_name=name,
-        maximum_retry_attempts=2,
-        depends_on=[Ref("aws_iam_role_policy", need.label)],
-    )
 
 
 def _alarm(module: _Module, label: str, title: str, metric: tuple[str, str], dimensions: Mapping[str, Value]) -> Block:
@@ -698,18 +691,17 @@ class _Access:
                 yield _statement(sid, ["lambda:InvokeFunction"], [arn]), grant.uses
 
     def _on_bucket(self, need: BucketNeed, grants: list[Grant]) -> Iterator[tuple[Block, tuple[Use, ...]]]:
+        """Yield what a principal may do with a bucket; a writer looks first whether there is an object or a folder."""
         arn, name = bucket_ref(need).arn, _camel(need.label)
         for verb, actions, chosen in (
-            ("Read", ["s3:GetObject"], [each for each in grants if each.reads]),
+            ("Read", ["s3:GetObject"], grants),
             ("Write", ["s3:PutObject", "s3:AbortMultipartUpload"], [each for each in grants if each.writes]),
             ("Delete", ["s3:DeleteObject"], [each for each in grants if each.deletes]),
         ):
             if chosen:
                 objects = [Text(arn, "/", each) for each in _patterns(chosen, _objects)]
                 yield _statement(f"{verb}{name}", actions, objects), _uses(chosen)
-        reading = [each for each in grants if each.reads]
-        if reading:
-            yield _list_statement(f"List{name}", arn, _patterns(reading, _prefixes)), _uses(reading)
+        yield _list_statement(f"List{name}", arn, _patterns(grants, _prefixes)), _uses(grants)
         key = self.module.key(need.config)
         if key is not None and not need.existing:
             yield self._on_key(f"UseKeyOf{name}", key, grants), _uses(grants)
@@ -768,9 +760,13 @@ def _statement(
 
 
 def _list_statement(sid: str, arn: Ref, prefixes: Sequence[str]) -> Block:
-    """Return the permission to list: reading tells a folder from an object so, and finds what a pattern means."""
-    whole = "*" in prefixes
-    return _statement(sid, ["s3:ListBucket"], [arn], None if whole else {("StringLike", "s3:prefix"): prefixes})
+    """Return the permission to list what reading and writing look for.
+
+    S3 says that an object is not there only to whoever may list, and names no prefix then: hence IfExists.
+    Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
+    """
+    some = None if "*" in prefixes else {("StringLikeIfExists", "s3:prefix"): prefixes}
+    return _statement(sid, ["s3:ListBucket"], [arn], some)
 
 
 def _reported(document: Block, principal: str, block: Block, uses: tuple[Use, ...]) -> Statement:
