@@ -211,9 +211,6 @@ class _Collector:
     def _warn_of_package(self, what: str, handler: str, package: Package | None) -> None:
         if package is None:
             self._warn(f"{what}: no file has its handler {handler!r}; build the zip and name it in the variable")
-        elif package.imports:
-            names = ", ".join(package.imports)
-            self._warn(f"{what}: its package has your own files only; bring {names} in a layer, or build the zip")
 
     def _effective(self, what: str, found: Sequence[Any]) -> Effective:
         """Return the settings of resources that are one thing in the cloud.

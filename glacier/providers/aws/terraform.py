@@ -461,6 +461,11 @@ class _Functions:
         if need.package is None:
             about = f"Path of the zip with the code of function {need.name}; its handler is {need.handler}."
             return self.draft.variable(variable(f"{need.label}_package", "string", about))
+        if need.package.imports:
+            names = ", ".join(need.package.imports)
+            self.draft.warn(
+                f"function {need.name}: its package has your own files only; bring {names} in a layer, or build the zip"
+            )
         self.draft.assets[f"packages/{need.name}.zip"] = need.package.zip
         return Text(Ref("path", "module"), f"/packages/{need.name}.zip")
 
