@@ -135,7 +135,7 @@ class StagingGCPEnvironment(_Template):
 
 
 class ProductionAzureEnvironment(_Template):
-    """Azure with versioned, zone-redundant blobs (encrypted by the cloud itself), and tasks tried up to four times."""
+    """Azure with versioned blobs in several zones and a second region, and tasks tried up to four times."""
 
     def __init__(
         self,
@@ -148,7 +148,7 @@ class ProductionAzureEnvironment(_Template):
         enable_monitoring: bool = True,
         **options: Any,
     ) -> None:
-        bucket = AzureBlobConfig(versioning=enable_versioning, replication_type="ZRS")
+        bucket = AzureBlobConfig(versioning=enable_versioning, replication_type="GZRS")
         own = {"bucket": bucket, "task": _PRODUCTION_TASK, "tags": _tags("production", enable_monitoring)}
         super().__init__(_azure(subscription_id, resource_group, location), name, own=own, **options)
 

@@ -23,15 +23,16 @@ _WRITES = frozenset({"write", "sink", "delete", "invoke", "invoke_async"})
 class SourceUsage:
     """How a function uses its parameters and the registry of its environment.
 
-    `parameters` and `registry` map a parameter, or a name given to `env.get("...")`, to its access; `deletes` has the
-    names among them whose objects are deleted. `approximate` says that the source could not be read or passes a
-    resource on, so that more may happen than stands here.
+    `parameters` and `registry` map a parameter, or a name given to `env.get("...")`, to its access. `deletes` has the
+    names among them whose objects are deleted, `only_deletes` those that are written in no other way. `approximate`
+    says that the source could not be read or passes a resource on, so that more may happen than stands here.
     """
 
     parameters: Mapping[str, Access] = field(default_factory=dict[str, Access])
     registry: Mapping[str, Access] = field(default_factory=dict[str, Access])
     approximate: bool = False
     deletes: frozenset[str] = frozenset()
+    only_deletes: frozenset[str] = frozenset()
 
 
 def source_usage(fn: Callable[..., Any]) -> SourceUsage:
@@ -62,6 +63,7 @@ class _Reader:
         self.found: dict[tuple[str, str], set[Access]] = {}
         self.passed_on = False
         self.deletes: set[str] = set()
+        self.written: set[str] = set()
 
     def usage(self) -> SourceUsage:
         self._follow_assignments()
@@ -69,7 +71,13 @@ class _Reader:
             resource = self._resource(node)
             if resource is not None:
                 self._note(resource, node)
-        return SourceUsage(self._of("parameter"), self._of("registry"), self.passed_on, frozenset(self.deletes))
+        return SourceUsage(
+            parameters=self._of("parameter"),
+            registry=self._of("registry"),
+            approximate=self.passed_on,
+            deletes=frozenset(self.deletes),
+            only_deletes=frozenset(self.deletes - self.written),
+        )
 
     def _follow_assignments(self) -> None:
         for node in self.nodes:
@@ -101,6 +109,8 @@ class _Reader:
         else:
             access = None
         accesses = self.found.setdefault(resource, set())
+        if not (isinstance(parent, ast.Attribute) and (parent.attr == "delete" or access == "read")):
+            self.written.add(resource[1])
         if access is not None:
             accesses.add(access)
 

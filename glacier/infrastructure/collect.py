@@ -211,9 +211,6 @@ class _Collector:
     def _warn_of_package(self, what: str, handler: str, package: Package | None) -> None:
         if package is None:
             self._warn(f"{what}: no file has its handler {handler!r}; build the zip and name it in the variable")
-        elif package.imports:
-            names = ", ".join(package.imports)
-            self._warn(f"{what}: its package has your own files only; bring {names} in a layer, or build the zip")
 
     def _effective(self, what: str, found: Sequence[Any]) -> Effective:
         """Return the settings of resources that are one thing in the cloud.
@@ -324,7 +321,7 @@ class _Collector:
                 "give its function credentials of that cloud"
             )
             return
-        access = _access(resource, edge)
+        access = _access(caller, resource, edge)
         if access is not None:
             principal = caller.principal or self._runner(side, caller.recorded)
             self._keep(side, principal, resource, access, _use(caller), deletes=_deletes(caller, edge))
@@ -428,11 +425,13 @@ def _function_name(name: str) -> str:
     return f"g-{plain[:50]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
-def _access(resource: Any, edge: Edge) -> Literal["read", "write", "both"] | None:
-    """Return the access of an edge; reading a function (its logs, whether it exists) is no call of it."""
-    if isinstance(resource, Bucket):
-        return "read" if edge.access == "read" else "write" if edge.access == "write" else "both"
-    return None if edge.access == "read" else "write"
+def _access(caller: _Caller, resource: Any, edge: Edge) -> Literal["read", "write", "both"] | None:
+    """Return the access of an edge; who only deletes looks first, and reading a function is no call of it."""
+    if not isinstance(resource, Bucket):
+        return None if edge.access == "read" else "write"
+    if edge.access == "read" or (edge.access == "write" and _only_deletes(caller, edge)):
+        return "read"
+    return "write" if edge.access == "write" else "both"
 
 
 def _use(caller: _Caller) -> Use:
@@ -444,6 +443,11 @@ def _deletes(caller: _Caller, edge: Edge) -> bool:
     """Whether a step deletes what its edge leads to, as far as its source shows."""
     task = caller.recorded.trace.tasks.get(caller.node.key)
     return caller.node.name == "delete" if task is None else edge.name in task.usage.deletes
+
+
+def _only_deletes(caller: _Caller, edge: Edge) -> bool:
+    task = caller.recorded.trace.tasks.get(caller.node.key)
+    return caller.node.name == "delete" if task is None else edge.name in task.usage.only_deletes
 
 
 def _merged(one: Grant, other: Grant) -> Grant:

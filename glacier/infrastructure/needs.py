@@ -110,7 +110,8 @@ class Grant:
         principal: the label of the runner or of the function whose role needs it.
         bucket: the bucket, None for a function.
         function: the function to call, None for a bucket.
-        access: `read`, `write` or `both`; a call is a `write`.
+        access: `read`, `write` or `both`; a call is a `write`. Who writes or deletes also looks whether there is an
+            object or a folder, and who only deletes has `read`.
         path: the path in the bucket as the resource has it: an object, a folder or a pattern; "" for a function.
         deletes: whether objects are deleted too; a use that cannot be followed may.
         uses: who needs it, at least one.

@@ -11,6 +11,9 @@ import hcl2
 
 __all__ = ["Block", "Body", "Expression", "Json", "Template", "expressions", "of_json", "read"]
 
+# python-hcl2 cannot read every `$${` and `%%{`, so that other characters stand for them while it reads.
+DOLLAR, PERCENT = "\ue000", "\ue001"
+
 Complain = Callable[[str], None]
 
 # How many labels the blocks of Terraform's own language have.
@@ -74,7 +77,7 @@ def read(path: Path, complain: Complain) -> list[Block]:
 
 
 def _top_of_hcl(text: str, complain: Complain) -> list[Block]:
-    tree = hcl2.parses(text)
+    tree = hcl2.parses(text.replace("$${", f"{DOLLAR}{{").replace("%%{", f"{PERCENT}{{"))
     for name in _set_twice(tree):
         complain(f"attribute {name!r} set twice in one block")
     return _of_hcl(hcl2.serialize(tree)).blocks
@@ -132,12 +135,27 @@ def _hcl_value(value: Any) -> Any:
 def _hcl_string(text: str) -> Any:
     if len(text) > 1 and text[0] == text[-1] == '"':
         inner = text[1:-1]
-        return inner if not inner.startswith("<<") and not _has_template(inner) else _templated(inner)
+        return _templated(inner) if _has_template(inner) else _decoded(inner)
     return None if text in {"null", "${null}"} else Expression(text if text.startswith("${") else f"${{{text}}}")
 
 
 def _unquoted(name: str) -> str:
-    return name[1:-1] if len(name) > 1 and name[0] == name[-1] == '"' else name
+    return _decoded(name[1:-1]) if len(name) > 1 and name[0] == name[-1] == '"' else name
+
+
+def _decoded(text: str) -> str:
+    """Return what a quoted literal means.
+
+    https://developer.hashicorp.com/terraform/language/expressions/strings#escape-sequences
+    """
+    plain = re.sub(r"\\(u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)", _meant, text, flags=re.DOTALL)
+    return plain.replace(DOLLAR, "$").replace(PERCENT, "%")
+
+
+def _meant(found: re.Match[str]) -> str:
+    if len(found[1]) > 1:
+        return chr(int(found[1][1:], 16))
+    return {"n": "\n", "r": "\r", "t": "\t"}.get(found[1], found[1])
 
 
 # JSON ----------------------------------------------------------------------------------------------------------------
@@ -192,7 +210,7 @@ def _listed(value: Any) -> list[Any]:
 
 def _json_value(value: Any) -> Any:
     if isinstance(value, str):
-        return _templated(value) if _has_template(value) else value
+        return _templated(value) if _has_template(value) else re.sub(r"([$%])\1\{", r"\1{", value)
     if isinstance(value, list):
         return [_json_value(entry) for entry in value]
     if isinstance(value, dict):

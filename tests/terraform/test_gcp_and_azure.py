@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+import example_code
 import pytest
 
+from glacier import GlacierEnv
 from terraform.configuration import read
 from terraform.examples import CLOUDS, EXAMPLES, HOSTILE
 from terraform.provider_schemas import ENDS, ends
@@ -59,6 +61,25 @@ def test_generating_again_changes_nothing(cloud: str, example: str, tmp_path: Pa
     again = generate(cloud, example, tmp_path)
     assert again["changes"] == {"new": [], "changed": [], "removed": []}
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+@each_cloud
+def test_environments_share_a_module_and_differ_in_their_values(cloud: str, tmp_path: Path) -> None:
+    several = [environment(cloud, name) for name in ("dev", "prod")]
+    pipeline = several[0].bind(example_code.nightly)
+    pipeline.run(mode="generate", output_dir=tmp_path, environments=several)
+    assert {end: check(tmp_path, ends(end)) for end in ENDS} == {end: [] for end in ENDS}
+    values = [(tmp_path / "environments" / f"{name}.tfvars").read_text("utf-8") for name in ("dev", "prod")]
+    assert ['"glacier-feed-dev"' in text for text in values] == [True, False]
+    assert not any("condition" in text for text in values)
+
+
+def environment(cloud: str, name: str) -> GlacierEnv:
+    """An environment with buckets of its own for the scheduled pipeline."""
+    env = CLOUDS[cloud].env(name)
+    for label in ("feed", "copy"):
+        env.register(label, env.provider.bucket(f"glacier-{label}-{name}", path=f"{label}.csv"))
+    return env
 
 
 # The life of every example -------------------------------------------------------------------------------------------

@@ -461,6 +461,11 @@ class _Functions:
         if need.package is None:
             about = f"Path of the zip with the code of function {need.name}; its handler is {need.handler}."
             return self.draft.variable(variable(f"{need.label}_package", "string", about))
+        if need.package.imports:
+            names = ", ".join(need.package.imports)
+            self.draft.warn(
+                f"function {need.name}: its package has your own files only; bring {names} in a layer, or build the zip"
+            )
         self.draft.assets[f"packages/{need.name}.zip"] = need.package.zip
         return Text(Ref("path", "module"), f"/packages/{need.name}.zip")
 
@@ -686,18 +691,17 @@ class _Access:
                 yield _statement(sid, ["lambda:InvokeFunction"], [arn]), grant.uses
 
     def _on_bucket(self, need: BucketNeed, grants: list[Grant]) -> Iterator[tuple[Block, tuple[Use, ...]]]:
+        """Yield what a principal may do with a bucket; a writer looks first whether there is an object or a folder."""
         arn, name = bucket_ref(need).arn, _camel(need.label)
         for verb, actions, chosen in (
-            ("Read", ["s3:GetObject"], [each for each in grants if each.reads]),
+            ("Read", ["s3:GetObject"], grants),
             ("Write", ["s3:PutObject", "s3:AbortMultipartUpload"], [each for each in grants if each.writes]),
             ("Delete", ["s3:DeleteObject"], [each for each in grants if each.deletes]),
         ):
             if chosen:
                 objects = [Text(arn, "/", each) for each in _patterns(chosen, _objects)]
                 yield _statement(f"{verb}{name}", actions, objects), _uses(chosen)
-        reading = [each for each in grants if each.reads]
-        if reading:
-            yield _list_statement(f"List{name}", arn, _patterns(reading, _prefixes)), _uses(reading)
+        yield _list_statement(f"List{name}", arn, _patterns(grants, _prefixes)), _uses(grants)
         key = self.module.key(need.config)
         if key is not None and not need.existing:
             yield self._on_key(f"UseKeyOf{name}", key, grants), _uses(grants)
@@ -756,9 +760,13 @@ def _statement(
 
 
 def _list_statement(sid: str, arn: Ref, prefixes: Sequence[str]) -> Block:
-    """Return the permission to list: reading tells a folder from an object so, and finds what a pattern means."""
-    whole = "*" in prefixes
-    return _statement(sid, ["s3:ListBucket"], [arn], None if whole else {("StringLike", "s3:prefix"): prefixes})
+    """Return the permission to list what reading and writing look for.
+
+    S3 says that an object is not there only to whoever may list, and names no prefix then: hence IfExists.
+    Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
+    """
+    some = None if "*" in prefixes else {("StringLikeIfExists", "s3:prefix"): prefixes}
+    return _statement(sid, ["s3:ListBucket"], [arn], some)
 
 
 def _reported(document: Block, principal: str, block: Block, uses: tuple[Use, ...]) -> Statement:

@@ -278,13 +278,19 @@ AzureFunctionRuntime = Literal["python3.10", "python3.11", "python3.12", "python
 # Set by the platform or by what Glacier generates:
 # https://learn.microsoft.com/azure/azure-functions/functions-app-settings
 _RESERVED_VARIABLES = frozenset(
-    {"AzureWebJobsStorage", "FUNCTIONS_EXTENSION_VERSION", "FUNCTIONS_WORKER_RUNTIME", "WEBSITE_RUN_FROM_PACKAGE"}
+    {
+        "AZURE_CLIENT_ID",
+        "FUNCTIONS_EXTENSION_VERSION",
+        "FUNCTIONS_WORKER_RUNTIME",
+        "GLACIER_SCHEDULE",
+        "WEBSITE_RUN_FROM_PACKAGE",
+    }
 )
 
 
 def _variables_problem(variables: dict[str, str]) -> str | None:
     for name in variables:
-        if name in _RESERVED_VARIABLES:
+        if name in _RESERVED_VARIABLES or name.startswith("AzureWebJobsStorage"):
             return f"must not set {name}, which Azure Functions reserve"
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
             return "must have names of letters, digits and '_', without a digit first"

@@ -200,7 +200,7 @@ class _Storage:
         for need in self.module.needs.buckets:
             if not need.existing:
                 self._bucket(need)
-            about = f"Id of container {need.name}."
+            about = f"Id of container {need.label}."
             self.draft.add("outputs.tf", output(f"bucket_{need.label}", about, self.module.container_id(need)))
         for need in self.module.needs.functions:
             self._code(need)
@@ -514,10 +514,10 @@ class _Functions:
     def _completed(self, need: FunctionNeed, package: Package) -> Package:
         """Add what Azure Functions need besides: how a request reaches the handler, and what to install."""
         needed = requirements_of(package.imports, "azure-functions")
-        if needed.unknown:
+        if package.imports:
             self.draft.warn(
-                f"function {need.name}: which distributions have {', '.join(needed.unknown)} is not known here, so its "
-                "requirements.txt leaves them out; install them and generate again"
+                f"function {need.name}: its package has your own files only, and nothing is installed when Terraform "
+                f"deploys it; bring {', '.join(package.imports)} in .python_packages, or build the zip"
             )
         scheduled = any(each.function.name == need.name for each in self.module.needs.schedules)
         added = {

@@ -120,7 +120,7 @@ class _Storage:
                 self._add(data("google_storage_bucket", need.label, name=need.name), f"bucket {need.name}")
             else:
                 self._bucket(need)
-            about = f"Name of bucket {need.name}."
+            about = f"Name of bucket {need.label}."
             self.draft.add("outputs.tf", output(f"bucket_{need.label}", about, bucket_ref(need).name))
         if self.module.needs.functions:
             self._code()
@@ -379,11 +379,9 @@ _ENTRY = '''\
 
 import json
 
-import functions_framework
 from {module} import {function} as handler
 
 
-@functions_framework.http
 def {entry}(request):
     payload = request.get_json(silent=True)
     return json.dumps(handler(payload, None)), 200, {{"Content-Type": "application/json"}}
@@ -535,7 +533,7 @@ class _Access:
             made = resource(
                 "google_storage_bucket_iam_member",
                 self.module.access.of(f"{label} {verb} {need.label} {place or ''}"),
-                *_condition(need.name, [grant.path for grant in some]),
+                *_condition(need, [grant.path for grant in some]),
                 bucket=bucket_ref(need).name,
                 role=role,
                 member=self.module.member(label),
@@ -584,32 +582,34 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:6]
 
 
-def _condition(bucket: str, paths: Iterable[str]) -> list[Block]:
+def _condition(need: BucketNeed, paths: Iterable[str]) -> list[Block]:
     """Narrow a binding to paths in a bucket; none where a pattern may match any object.
 
     Listing asks for the bucket itself, and shows names only.
     """
-    tests = [test for path in paths for test in _tests(f"projects/_/buckets/{bucket}/objects/", path)]
-    if not all(tests):
+    tests = [test for path in paths for test in _tests(path)]
+    if not all(path for _, path, _ in tests):
         return []
-    expression = " || ".join(['resource.type == "storage.googleapis.com/Bucket"', *tests])
+    objects = ("projects/_/buckets/", bucket_ref(need).name, "/objects/")
+    parts = [part for before, path, after in tests for part in (" || ", before, '"', *objects, _cel(path), '"', after)]
+    expression = Text('resource.type == "storage.googleapis.com/Bucket"', *parts)
     return [nested("condition", title="Paths that the pipelines use", expression=expression)]
 
 
-def _tests(base: str, path: str) -> list[str]:
-    """Return tests in CEL of an object's name; an empty one where every object passes."""
+def _tests(path: str) -> list[tuple[str, str, str]]:
+    """Return tests in CEL of an object's name: what stands before its path, the path, and what stands behind it."""
     start = re.split(r"[*?]", path)[0]
     if start != path:
-        return [f"resource.name.startsWith({_cel(base + start)})" if start else ""]
-    return [f"resource.name == {_cel(base + path)}", f"resource.name.startsWith({_cel(f'{base}{path}/')})"]
+        return [("resource.name.startsWith(", start, ")")]
+    return [("resource.name == ", path, ""), ("resource.name.startsWith(", f"{path}/", ")")]
 
 
 def _cel(text: str) -> str:
-    """Return a string of the Common Expression Language; names of objects have no control characters.
+    """Return the inside of a string of the Common Expression Language; names of objects have no control characters.
 
     https://github.com/google/cel-spec/blob/master/doc/langdef.md#string-and-bytes-values
     """
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
 # schedules.tf --------------------------------------------------------------------------------------------------------
