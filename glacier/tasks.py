@@ -19,6 +19,7 @@ from glacier.usage import SourceUsage, source_usage
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from glacier.cache.store import Why
     from glacier.environment import GlacierEnv
     from glacier.execution.events import Listener
     from glacier.execution.journal import RunRecord
@@ -110,6 +111,24 @@ class Task:
         if env not in self._settings:
             self._settings[env] = env.task_settings(self.own).values
         return self._settings[env]
+
+    def explain_cache(self, **known: Any) -> Why:
+        """Say whether the task's kept result would be used, and which part of what it depends on changed if not.
+
+        Arguments that are neither given nor known to the environment, such as the results of other tasks, are taken to
+        be what they were when the result was kept.
+
+        Raises:
+            Unfingerprintable: of a part it cannot be told whether it changed, so that nothing is ever kept.
+        """
+        from glacier.cache.fingerprint import fingerprint
+        from glacier.cache.store import Store
+
+        env = self._bound_env()
+        arguments = self.signature.known(self.name, env, known)
+        found = fingerprint(self.fn, arguments, self.settings(env))
+        unknown = [name for name in self.signature.parameters if name not in arguments]
+        return Store().why(self.name, found, unknown)
 
     @property
     def returns(self) -> Any:
