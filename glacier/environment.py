@@ -50,6 +50,8 @@ class GlacierEnv:
         debug: compute each task's LazyFrame at once, so that an error is raised by the task that built the failing
             step, and rows and times are each task's own; without it plans pass through and are optimized as one.
         max_workers: threads that run steps side by side, None for the default.
+        protected: whether people should be asked before a run writes here; nothing in the library asks by itself.
+        guard: called with a task or pipeline and its parameters before it runs here; it raises to refuse (`admit`).
     """
 
     def __init__(
@@ -61,8 +63,11 @@ class GlacierEnv:
         resources: Mapping[str, Any] | None = None,
         defaults: Defaults | Iterable[Defaults] = (),
         max_workers: int | None = None,
+        protected: bool = False,
     ) -> None:
         self.name = ENVIRONMENT.check(name)
+        self.protected = protected
+        self.guard: Callable[[Task | Pipeline, Mapping[str, Any]], None] | None = None
         self.debug = debug
         self.max_workers = max_workers
         self._provider = provider
@@ -90,7 +95,8 @@ class GlacierEnv:
 
         `GLACIER_PROVIDER` (default `local`) names the provider, `GLACIER_ENV` the environment, `GLACIER_DEBUG` turns
         debugging on. The provider's config class lists the variables of its own fields (`VARIABLES`). Keywords are
-        `provider`, `name`, `debug`, `resources`, `defaults`, `max_workers`, and the fields of the provider's config.
+        `provider`, `name`, `debug`, `resources`, `defaults`, `max_workers`, `protected`, and the fields of the provider's
+        config.
 
         Raises:
             ConfigError: a variable is empty, unknown or missing; the error names it.
@@ -99,7 +105,7 @@ class GlacierEnv:
         kind = registry.load(
             "providers", options.pop("provider", None) or _variable(variables, "GLACIER_PROVIDER", "local")
         )
-        named = {key: options.pop(key) for key in ("resources", "defaults", "max_workers") if key in options}
+        named = {key: options.pop(key) for key in _OPTIONS if key in options}
         name = options.pop("name", None) or _variable(variables, "GLACIER_ENV", "default")
         debug = options.pop("debug", None)
         if debug is None:
@@ -247,9 +253,38 @@ class GlacierEnv:
         """The names of the pipelines, in the order of definition."""
         return list(self._here()._pipelines)
 
+    def get_task(self, name: str) -> Task:
+        """Return the task of that name.
+
+        Raises:
+            ResourceNotFoundError: there is none; the error suggests the nearest name.
+        """
+        return self._named(self._here()._tasks, name, "task")
+
+    def get_pipeline(self, name: str) -> Pipeline:
+        """Return the pipeline of that name.
+
+        Raises:
+            ResourceNotFoundError: there is none; the error suggests the nearest name.
+        """
+        return self._named(self._here()._pipelines, name, "pipeline")
+
+    def _named(self, known: Mapping[str, Any], name: str, what: str) -> Any:
+        if name not in known:
+            message = f"environment {self._here().name!r} has no {what} {name!r}"
+            raise ResourceNotFoundError(message, hint=did_you_mean(name, known))
+        return known[name]
+
     def run(self, pipeline: Pipeline, mode: str, body: Callable[[], Any], params: dict[str, Any]) -> Any:
         """Run a pipeline's body in a mode; `Pipeline.run` is the way to call this."""
+        if mode == "local":
+            self.admit(pipeline, params)
         return modes.run(mode, pipeline, self, body, params)
+
+    def admit(self, target: Task | Pipeline, params: Mapping[str, Any]) -> None:
+        """Let the `guard`, if there is one, object to a run of a task or pipeline with these parameters."""
+        if self.guard is not None:
+            self.guard(target, params)
 
     # --- settings -----------------------------------------------------------------------------------------------
 
@@ -345,6 +380,9 @@ class GlacierEnv:
             _say(f"{what} {new.name!r} of environment {self.name!r} is defined twice; the newest is used from now on")
         known[new.name] = new
         return new
+
+
+_OPTIONS = ("resources", "defaults", "max_workers", "protected")
 
 
 class _Composed:

@@ -59,6 +59,7 @@ class Task:
             return recorder.call(self, bound)
         if context.usage.get() is not None:
             return self.fn(*bound.args, **bound.kwargs)
+        env.admit(self, bound.arguments)
         return attempt(lambda: self.fn(*bound.args, **bound.kwargs), Job(self.name, self.settings(env), env))
 
     def run(self, mode: str = "local", **params: Any) -> Any:

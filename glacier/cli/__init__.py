@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from glacier.cli import analyze, dag, demo, ls, preview, run
+from glacier.cli import analyze, dag, demo, diff, env, explain, ls, preview, run, shell
 from glacier.cli.app import app, main
 
-__all__ = ["analyze", "app", "dag", "demo", "ls", "main", "preview", "run"]
+__all__ = ["analyze", "app", "dag", "demo", "diff", "env", "explain", "ls", "main", "preview", "run", "shell"]
