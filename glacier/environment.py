@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
+    from glacier.execution.options import RunOptions
+
 __all__ = ["Defaults", "GlacierEnv"]
 
 
@@ -275,11 +277,13 @@ class GlacierEnv:
             raise ResourceNotFoundError(message, hint=did_you_mean(name, known))
         return known[name]
 
-    def run(self, pipeline: Pipeline, mode: str, body: Callable[[], Any], params: dict[str, Any]) -> Any:
+    def run(
+        self, pipeline: Pipeline, mode: str, body: Callable[[], Any], params: dict[str, Any], options: RunOptions
+    ) -> Any:
         """Run a pipeline's body in a mode; `Pipeline.run` is the way to call this."""
         if mode == "local":
             self.admit(pipeline, params)
-        return modes.run(mode, pipeline, self, body, params)
+        return modes.run(mode, pipeline, self, body, params, options=options)
 
     def admit(self, target: Task | Pipeline, params: Mapping[str, Any]) -> None:
         """Let the `guard`, if there is one, object to a run of a task or pipeline with these parameters."""

@@ -4,18 +4,38 @@ from __future__ import annotations
 
 import os
 import tomllib
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-__all__ = ["home", "project_root"]
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+__all__ = ["home", "project_root", "using"]
+
+_used: list[Path] = []
 
 
 def home() -> Path:
     """Return the folder of run history and cache: `$GLACIER_HOME`, else `.glacier` at the project's root.
 
-    Without a project it is `.glacier` in the working directory. The folder is not made here.
+    Without a project it is `.glacier` in the working directory; within `using(path)` it is that path. The folder is
+    not made here.
     """
+    if _used:
+        return _used[-1]
     named = os.environ.get("GLACIER_HOME", "").strip()
     return Path(named).expanduser() if named else (project_root() or Path.cwd()) / ".glacier"
+
+
+@contextmanager
+def using(path: str | os.PathLike[str]) -> Generator[Path]:
+    """Let `home()` be `path` within the block, for every thread of this process: tests keep their memory apart so."""
+    _used.append(Path(path))
+    try:
+        yield _used[-1]
+    finally:
+        _used.pop()
 
 
 def project_root(start: Path | None = None) -> Path | None:

@@ -51,6 +51,11 @@ class Signature:
         self._types: Mapping[str, Any] | None = None
 
     @property
+    def parameters(self) -> Mapping[str, inspect.Parameter]:
+        """The parameters by name, in order."""
+        return self._parameters
+
+    @property
     def returns(self) -> Any:
         """The resolved return annotation, None when there is none or it cannot be resolved."""
         return self._annotation("return")

@@ -12,6 +12,7 @@ from glacier.recording import trace
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
 
+    from glacier.execution.options import RunOptions
     from glacier.graph import Graph
     from glacier.recording import Trace
     from glacier.tasks import Pipeline
@@ -63,8 +64,16 @@ class Analysis(dict[str, Any]):
         return {**self["dag"].mimebundle(), "text/plain": str(self)}
 
 
-def run(mode: str, pipeline: Pipeline, env: Any, body: Callable[[], Any], params: Mapping[str, Any]) -> Any:
-    """Run a pipeline in the mode of that name.
+def run(
+    mode: str,
+    pipeline: Pipeline,
+    env: Any,
+    body: Callable[[], Any],
+    params: Mapping[str, Any],
+    *,
+    options: RunOptions | None = None,
+) -> Any:
+    """Run a pipeline in the mode of that name; `options` are about runs, no other mode looks at them.
 
     Raises:
         ConfigError: there is no such mode; a ValueError too.
@@ -75,16 +84,25 @@ def run(mode: str, pipeline: Pipeline, env: Any, body: Callable[[], Any], params
             hint=did_you_mean(str(mode), MODES),
         )
     with _following(pipeline, env):
+        if mode == "local":
+            return local(pipeline, env, body, params, options)
         return MODES[mode](pipeline, env, body, params)
 
 
-def local(pipeline: Pipeline, env: Any, body: Callable[[], Any], _params: Mapping[str, Any]) -> Any:
+def local(
+    pipeline: Pipeline,
+    env: Any,
+    body: Callable[[], Any],
+    _params: Mapping[str, Any],
+    options: RunOptions | None = None,
+) -> Any:
     """Execute the pipeline on this machine and return the real value of its body."""
+    from glacier.execution.options import RunOptions
     from glacier.execution.run import Run, execute
 
     record = Run(pipeline.name, env.name)
     pipeline.last_run = record
-    return execute(record, pipeline, env, body, env.max_workers)
+    return execute(record, pipeline, env, body, options or RunOptions())
 
 
 def analyze(pipeline: Pipeline, env: Any, body: Callable[[], Any], _params: Mapping[str, Any]) -> Analysis:

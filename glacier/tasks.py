@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import inspect
 from functools import cached_property, partial, update_wrapper
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
 from glacier import context, registry
 from glacier.errors import ConfigError, UnboundTaskError
 from glacier.execution.attempts import Job, attempt
+from glacier.execution.options import RunOptions, check_parameters, names_of
 from glacier.injection import Inject, Signature
 from glacier.names import PIPELINE, TASK
 from glacier.recording import Recorder, nest, sites
@@ -19,8 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from glacier.environment import GlacierEnv
+    from glacier.execution.events import Listener
     from glacier.execution.run import Run
     from glacier.graph import Graph
+
+    Name: TypeAlias = "str | Task"
+    Names: TypeAlias = "Name | Iterable[Name] | None"
 
 __all__ = ["Inject", "Pipeline", "Task", "task", "task_config"]
 
@@ -65,11 +70,14 @@ class Task:
     def run(self, mode: str = "local", **params: Any) -> Any:
         """Run the task alone, as a pipeline of one step, in the mode and with the results of `Pipeline.run`.
 
+        A parameter of the task that has the name of an option of `Pipeline.run` is the task's.
+
         Raises:
             UnboundTaskError: the task belongs to no environment.
             MissingDependencyError: a parameter is neither given nor known to the environment.
         """
-        return self.as_pipeline().run(mode, **params)
+        options, own = RunOptions.split(params, self.signature.parameters)
+        return self.as_pipeline().run_with(mode, own, options)
 
     def map(self, *values: Iterable[Any], **fixed: Any) -> list[Any]:
         """Call the task once for each item, as the builtin `map` does, with `fixed` keywords for every call."""
@@ -150,6 +158,7 @@ class Pipeline:
         self.origins = origins
         self.last_run: Run | None = None
         update_wrapper(self, fn)
+        check_parameters(self.name, self.signature.parameters)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Become a group of the pipeline being recorded, or run at once.
@@ -162,22 +171,55 @@ class Pipeline:
                 return self._call(args, kwargs)
         if context.usage.get() is not None:
             return self._call(args, kwargs)
-        return self._run("local", args, kwargs)
+        return self._run("local", args, kwargs, RunOptions())
 
-    def run(self, mode: str = "local", **params: Any) -> Any:
-        """Run the pipeline in a mode; `params` are the pipeline's own parameters.
+    def run(
+        self,
+        mode: str = "local",
+        *,
+        max_workers: int | None = None,
+        on_error: Literal["fail", "continue"] = "fail",
+        only: Names = (),
+        from_: Names = (),
+        until: Names = (),
+        force: Names | bool = (),
+        materialize: Literal["auto"] | bool = "auto",
+        progress: bool | None = None,
+        listeners: Iterable[Listener] = (),
+        checkpoint: Literal["auto"] | bool = "auto",
+        read: GlacierEnv | None = None,
+        **params: Any,
+    ) -> Any:
+        """Run the pipeline in a mode; `params` are the pipeline's own parameters, the rest are `RunOptions`.
 
         `"local"` executes it here and returns the real value of its body. `"analyze"` follows the body without
         touching data and returns a mapping with `tasks`, `dag`, `resources`, `reads`, `writes`, `conditions` and
         `approximations`.
 
         Raises:
-            ValueError: there is no such mode.
+            ValueError: there is no such mode, or an option has a value that it cannot have.
             MissingDependencyError: a parameter is neither given nor known to the environment.
             Exception: what a task or the body raised, as itself, with a note that names task, pipeline and
                 environment.
         """
-        return self._run(mode, (), params)
+        options = RunOptions(
+            max_workers=max_workers,
+            on_error=on_error,
+            only=names_of(only),
+            from_=names_of(from_),
+            until=names_of(until),
+            force=force if isinstance(force, bool) else names_of(force),
+            materialize=materialize,
+            progress=progress,
+            listeners=tuple(listeners),
+            checkpoint=checkpoint,
+            read=read,
+        )
+        return self._run(mode, (), params, options)
+
+    def run_with(self, mode: str, params: Mapping[str, Any], options: RunOptions) -> Any:
+        """Do what `run` does, with the options as one value."""
+        return self._run(mode, (), params, options)
 
     def bind(self, env: GlacierEnv) -> Pipeline:
         """Return a new pipeline of the same body for `env`.
@@ -203,9 +245,9 @@ class Pipeline:
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         return self.graph.mimebundle()
 
-    def _run(self, mode: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    def _run(self, mode: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], options: RunOptions) -> Any:
         try:
-            return self.env.run(self, mode, lambda: self._call(args, kwargs), dict(kwargs))
+            return self.env.run(self, mode, lambda: self._call(args, kwargs), dict(kwargs), options)
         except Exception as error:
             raise error.with_traceback(sites.from_user(error.__traceback__))  # noqa: B904 - it is the same error
 

@@ -14,6 +14,7 @@ from servers.gcs import FakeGCS
 from servers.process import Server
 from servers.seaweedfs import SeaweedFS
 
+from glacier import home
 from glacier.providers.azure.credentials import AzureCredentials
 
 # A busy two-core machine exceeds hypothesis' 200 ms per example; the tests give the same examples on every machine.
@@ -48,6 +49,13 @@ runner._update_current_test_var = lambda item, when: None
 
 SERVERS: dict[str, type[Server]] = {"aws": SeaweedFS, "gcp": FakeGCS, "azure": Azurite}
 TESTS = count(1)
+
+
+@pytest.fixture(autouse=True)
+def memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A memory of its own for every test: no cache or history of another one, and nothing in the project's folder."""
+    with home.using(tmp_path_factory.getbasetemp() / f"memory-{next(TESTS)}"):
+        yield
 
 
 @pytest.fixture(scope="session")

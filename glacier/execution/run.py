@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from glacier import context
 from glacier.execution.engine import Engine
+from glacier.execution.events import Stream
 from glacier.recording import RecordedPipeline, Step, replaced, sites
 from glacier.recording.live import LiveRecorder, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from glacier.execution.events import Kind
+    from glacier.execution.options import RunOptions
     from glacier.graph import Graph
 
 __all__ = ["Run", "State", "StepRun", "execute"]
@@ -53,6 +56,7 @@ class Run:
     seconds: float | None = None
     steps: dict[str, StepRun] = field(default_factory=dict[str, StepRun])
     graph: Graph | None = field(default=None, repr=False)
+    events: Stream = field(default=Stream(""), repr=False)
 
     @property
     def tasks(self) -> list[StepRun]:
@@ -72,10 +76,14 @@ class Run:
         found = self._of(step)
         found.state = "running"
         found.started = time.perf_counter()
+        if step.task is None:
+            self._tell("started", found)
 
     def tried(self, step: Step) -> None:
         """Note one more attempt of a step."""
-        self._of(step).attempts += 1
+        found = self._of(step)
+        found.attempts += 1
+        self._tell("started", found)
 
     def ended(self, step: Step, value: Any) -> None:
         """Note the value of a step: a LazyFrame is only planned, a DataFrame has rows."""
@@ -83,6 +91,7 @@ class Run:
         found.seconds = time.perf_counter() - found.started
         found.state = "planned" if type(value).__name__ == "LazyFrame" else "done"
         found.rows = value.height if type(value).__name__ == "DataFrame" else None
+        self._tell("planned" if found.state == "planned" else "succeeded", found)
 
     def failed(self, step: Step, error: BaseException) -> None:
         """Note that the last attempt of a step raised."""
@@ -90,12 +99,26 @@ class Run:
         found.seconds = time.perf_counter() - found.started
         found.state = "failed"
         found.error = f"{type(error).__name__}: {error}"[:500]
+        self._tell("failed", found)
 
     def cancelled(self, step: Step) -> None:
         """Note that a step will not start, unless it already has."""
         found = self._of(step)
         if found.state == "recorded":
             found.state = "cancelled"
+            self._tell("cancelled", found)
+
+    def _tell(self, kind: Kind, step: StepRun) -> None:
+        if self.events:
+            self.events.emit(
+                kind,
+                step.key,
+                step.name,
+                attempt=step.attempts,
+                seconds=step.seconds,
+                rows=step.rows,
+                error=step.error,
+            )
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         """Draw the executed graph with states, rows and times, once the run is over."""
@@ -113,18 +136,16 @@ class Run:
         return "\n".join([head if self.seconds is None else f"{head} in {self.seconds:.2f} s", *lines])
 
 
-def execute(
-    run: Run, pipeline: RecordedPipeline, env: Any, body: Callable[[], Any], max_workers: int | None = None
-) -> Any:
+def execute(run: Run, pipeline: RecordedPipeline, env: Any, body: Callable[[], Any], options: RunOptions) -> Any:
     """Run a pipeline body on a thread of its own and return its real value; the caller only waits.
 
-    `max_workers` counts the threads that run steps, by default one for each processor and four more.
+    Steps run on one thread for each processor and four more, unless the options or the environment say otherwise.
 
     Raises:
         KeyboardInterrupt: the caller was interrupted; nothing new is started.
         Exception: the error of the task or of the body, its traceback cut to the user's own lines, with a note.
     """
-    engine = Engine(run, env, max_workers or (os.cpu_count() or 1) + 4)
+    engine = Engine(run, env, options.max_workers or env.max_workers or (os.cpu_count() or 1) + 4)
     outcome: list[tuple[bool, Any]] = []
     over = threading.Event()
 
@@ -139,6 +160,8 @@ def execute(
 
     start = time.perf_counter()
     run.state = "running"
+    run.events = Stream(run.id, options.listeners)
+    run.events.emit("run_started", "", run.pipeline, detail=run.environment)
     name = f"glacier-{run.id}"
     threading.Thread(target=contextvars.copy_context().run, args=(work,), name=name, daemon=True).start()
     try:
@@ -146,10 +169,14 @@ def execute(
     except KeyboardInterrupt:
         engine.close()
         run.state = "cancelled"
+        run.seconds = time.perf_counter() - start
+        run.events.emit("run_finished", "", run.pipeline, seconds=run.seconds, detail=run.state)
         raise
     run.seconds = time.perf_counter() - start
     succeeded, value = outcome[0]
     run.state = "done" if succeeded else "failed"
+    error = None if succeeded else f"{type(value).__name__}: {value}"[:500]
+    run.events.emit("run_finished", "", run.pipeline, seconds=run.seconds, error=error, detail=run.state)
     if succeeded:
         return value
     raise _noted(value, run)
