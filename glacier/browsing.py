@@ -68,6 +68,9 @@ class Listing:
         lines = ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, wide, strict=True)).rstrip() for row in rows]
         return "\n".join([self.environment, *(f"  {line}" for line in lines)])
 
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))
+
     def _repr_html_(self) -> str:
         head = _line("th", ("resource, object", "address", "size", "modified (UTC)"))
         body = "".join(_line("td", row) for row in self._rows())

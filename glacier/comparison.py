@@ -78,6 +78,9 @@ class Comparison:
         lines = ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, wide, strict=True)) for row in table]
         return "\n".join([self.summary, *(line.rstrip() for line in lines)])
 
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))
+
     def _repr_html_(self) -> str:
         head, *body = self._table()
         lines = [_html_line("th", head), *(_html_line("td", row) for row in body)]

@@ -97,8 +97,8 @@ class GlacierEnv:
 
         `GLACIER_PROVIDER` (default `local`) names the provider, `GLACIER_ENV` the environment, `GLACIER_DEBUG` turns
         debugging on. The provider's config class lists the variables of its own fields (`VARIABLES`). Keywords are
-        `provider`, `name`, `debug`, `resources`, `defaults`, `max_workers`, `protected`, and the fields of the provider's
-        config.
+        `provider`, `name`, `debug`, `resources`, `defaults`, `max_workers`, `protected`, and the fields of the
+        provider's config.
 
         Raises:
             ConfigError: a variable is empty, unknown or missing; the error names it.

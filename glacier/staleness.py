@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from glacier.environment import GlacierEnv
     from glacier.graph import Graph, Node
 
-__all__ = ["Mark", "marks", "outdated"]
+__all__ = ["Mark", "Snapshot", "outdated", "snapshot"]
 
 _OBJECTS = 1000
 _SIDE_BY_SIDE = 8
@@ -26,34 +26,37 @@ _SIDE_BY_SIDE = 8
 
 @dataclass(frozen=True)
 class Mark:
-    """The state of one step: of its code, its settings, and the objects that it reads (by address)."""
+    """The state of one task: of its code and of its settings."""
 
     code: str
     config: Mapping[str, str]
-    objects: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
-def marks(env: GlacierEnv, graph: Graph, *, objects: bool = False) -> dict[str, Mark]:
-    """Return the present state of the steps of a graph, by key.
+@dataclass(frozen=True)
+class Snapshot:
+    """The state of a graph's tasks, and of the buckets that it reads and does not write, by key."""
 
-    With `objects` the stores are asked for the objects that steps read, several at once; without, nothing is touched.
+    tasks: Mapping[str, Mark]
+    buckets: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+def snapshot(env: GlacierEnv, graph: Graph, *, buckets: bool = False) -> Snapshot:
+    """Return the present state of what a graph consists of.
+
+    With `buckets` the stores are asked what they hold, several at once; without, nothing is touched.
     """
-    read = _read(env, graph) if objects else {}
-    found: dict[str, Mark] = {}
-    for node in graph.tasks:
-        own = {name: mark for name in _reads_of(graph, node) if (mark := read.get(name))}
-        if node.name in env.tasks:
-            task = env.get_task(node.name)
-            settings = {key: repr(value) for key, value in task.settings(env).items()}
-            found[node.key] = Mark(_code(task.fn), settings, own)
-    return found
+    tasks = {node.key: _mark(env, node) for node in graph.tasks if node.name in env.tasks}
+    return Snapshot(tasks, _states(env, graph) if buckets else {})
 
 
-def outdated(graph: Graph, before: Mapping[str, Mark], now: Mapping[str, Mark]) -> dict[str, str]:
-    """Return the steps whose last result is of an older state, by key, each with the reason in words."""
+def outdated(graph: Graph, before: Snapshot, now: Snapshot) -> dict[str, str]:
+    """Return the steps whose last result is of an older state, by key, each with the reason in words.
+
+    What one of the two snapshots does not know counts as unchanged.
+    """
     found: dict[str, str] = {}
     for key in graph.order:
-        reason = _changed(before[key], now[key]) if key in before and key in now else None
+        reason = _changed(graph, key, before, now)
         upstream = next((parent for parent in graph.parents[key] if parent in found), None)
         if reason is None and upstream is not None:
             reason = f"upstream {graph[upstream].name}"
@@ -62,15 +65,25 @@ def outdated(graph: Graph, before: Mapping[str, Mark], now: Mapping[str, Mark]) 
     return found
 
 
-def _changed(before: Mark, now: Mark) -> str | None:
-    if before.code != now.code:
-        return "code"
-    settings = [key for key in {**before.config, **now.config} if before.config.get(key) != now.config.get(key)]
-    if settings:
-        return f"config: {', '.join(settings)}"
-    # A mark without objects was made without asking the stores.
-    moved = [name for name, mark in now.objects.items() if before.objects.get(name, mark) != mark]
-    return f"object changed: {', '.join(moved)}" if moved else None
+def _changed(graph: Graph, key: str, before: Snapshot, now: Snapshot) -> str | None:
+    old, new = before.tasks.get(key), now.tasks.get(key)
+    if old is not None and new is not None:
+        if old.code != new.code:
+            return "code"
+        settings = [each for each in {**old.config, **new.config} if old.config.get(each) != new.config.get(each)]
+        if settings:
+            return f"config: {', '.join(settings)}"
+    moved = [
+        each
+        for each in graph.parents[key]
+        if before.buckets.get(each) != now.buckets.get(each, before.buckets.get(each))
+    ]
+    return f"object changed: {', '.join(graph[each].name for each in moved)}" if moved else None
+
+
+def _mark(env: GlacierEnv, node: Node) -> Mark:
+    task = env.get_task(node.name)
+    return Mark(_code(task.fn), {key: repr(value) for key, value in task.settings(env).items()})
 
 
 def _code(fn: Callable[..., Any]) -> str:
@@ -82,19 +95,17 @@ def _code(fn: Callable[..., Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _reads_of(graph: Graph, node: Node) -> list[str]:
-    edges = [edge for edge in graph.edges if edge.target == node.key and edge.access in {"read", "both"}]
-    return [graph[edge.source].name for edge in edges]
-
-
-def _read(env: GlacierEnv, graph: Graph) -> dict[str, str]:
-    """Return a mark of what each resource holds that the graph reads and does not write."""
+def _states(env: GlacierEnv, graph: Graph) -> dict[str, str]:
     written = {edge.source for edge in graph.edges if edge.access in {"write", "both"}}
-    names = [node.name for node in graph.resources if node.key not in written and node.name in env.resources]
-    buckets = {name: env.resources[name] for name in names}
-    buckets = {name: each for name, each in buckets.items() if isinstance(each, Bucket)}
+    known = {_key(each): each for each in env.resources.values() if isinstance(each, Bucket)}
+    wanted = [node for node in graph.resources if node.key.startswith("bucket:") and node.key not in written]
+    buckets = {node.key: known.get(node.key) or env.storage.bucket(*node.name.split("/", 1)) for node in wanted}
     with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
         return dict(zip(buckets, pool.map(_state, buckets.values()), strict=True))
+
+
+def _key(bucket: Bucket) -> str:
+    return f"bucket:{bucket.bucket_name}/{bucket.path}"
 
 
 def _state(bucket: Bucket) -> str:
@@ -102,4 +113,5 @@ def _state(bucket: Bucket) -> str:
         objects, _ = first_entries(bucket, _OBJECTS)
     except (GlacierError, OSError):
         return ""
-    return hashlib.sha256(repr([(each.path, each.size, each.modified, each.etag) for each in objects]).encode()).hexdigest()
+    marks = repr([(each.path, each.size, each.modified, each.etag) for each in objects])
+    return hashlib.sha256(marks.encode()).hexdigest()

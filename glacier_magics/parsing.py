@@ -87,7 +87,9 @@ def split(line: str) -> list[str]:
     try:
         words = shlex.split(line)
     except ValueError as error:
-        raise CommandError(f"%glacier: {str(error).lower()}", hint="close the quote, or escape it with a backslash") from None
+        raise CommandError(
+            f"%glacier: {str(error).lower()}", hint="close the quote, or escape it with a backslash"
+        ) from None
     for word in words:
         if word.startswith(_DASHES) or any(mark in word[:1] + word[-1:] for mark in _TYPESET):
             raise CommandError(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
-from glacier import GlacierEnv, Pipeline, Project, Task
+from glacier import GlacierEnv, Pipeline, Project, Task, registry
 from glacier.errors import ConfigError, GlacierError, did_you_mean
 from glacier.home import project_root
 from glacier.protection import guard
@@ -32,6 +33,7 @@ class Session:
         environments: those that were opened or made here, by name.
         stale: which tasks have results of an older state of the work, and why.
         last_error: the last error of a command, whole.
+        schemas: columns that were seen, by environment and resource.
     """
 
     def __init__(self, shell: InteractiveShell) -> None:
@@ -41,7 +43,7 @@ class Session:
         self.environments: dict[str, GlacierEnv] = {}
         self.stale = Stale()
         self.last_error: BaseException | None = None
-        self.steppers: dict[str, Any] = {}
+        self.schemas: dict[tuple[str, str], list[str]] = {}
         self._ours: GlacierEnv | None = None
         self._agreed = False
 
@@ -62,6 +64,7 @@ class Session:
     def close(self) -> None:
         """Take back what the session put into the shell."""
         cast("Any", self.shell.events).unregister("post_run_cell", self._after_cell)
+        self.stale.close()
         for env in self.environments.values():
             env.guard = None
         if self._ours is not None:
@@ -189,11 +192,63 @@ class Session:
         """Bind what the notebook's names call a task or pipeline of `before`, and the rest of it, to `env`."""
         moved = {name: before.get_task(name) for name in before.tasks}
         moved |= {f"pipeline {name}": before.get_pipeline(name) for name in before.pipelines}
-        newest = {id(each): each for each in self.names.values() if isinstance(each, Task | Pipeline) and each.env is before}
+        newest = {
+            id(each): each for each in self.names.values() if isinstance(each, Task | Pipeline) and each.env is before
+        }
         bound = {id(each): _bound(each, env) for each in [*moved.values(), *newest.values()]}
         for name, value in list(self.names.items()):
             if id(value) in newest:
                 self.names[name] = bound[id(value)]
+
+    def provider_of(self, name: str) -> str:
+        """Return the kind of provider of an environment of the project, `local` where there is none of the name."""
+        entries = [] if self.project is None else self.project.entries
+        found = next((each.provider for each in entries if each.name.startswith(name)), "local")
+        return registry.load("templates", found).kind if found in registry.known("templates") else found
+
+    # --- pipelines, tasks, values -------------------------------------------------------------------------------
+
+    def pipeline(self, name: str | None, env: str | None = None) -> Pipeline:
+        """Return a pipeline of the current environment, by name or the only one, bound to the environment `env`.
+
+        Raises:
+            ResourceNotFoundError: there is none.
+            ConfigError: several are there and none is named.
+        """
+        here = self.env
+        if name is None and len(here.pipelines) != 1:
+            known = ", ".join(here.pipelines) or "none yet"
+            raise ConfigError(f"{here.name} has {len(here.pipelines) or 'no'} pipelines", hint=f"name one: {known}")
+        found = here.get_pipeline(here.pipelines[0] if name is None else name)
+        return found if env is None else _bound(found, self.named(env))
+
+    def runnable(self, name: str | None, env: str | None = None) -> Pipeline:
+        """Return a pipeline as `pipeline` does, or a task as a pipeline of one step."""
+        here = self.env
+        if name is None or name in here.pipelines or name not in here.tasks:
+            return self.pipeline(name, env)
+        task = here.get_task(name)
+        return (task if env is None else _bound(task, self.named(env))).as_pipeline()
+
+    def states(self, pipeline: Pipeline) -> tuple[dict[str, str], dict[str, str]]:
+        """Return states and notes of a pipeline's steps by key: of its last run, and what is stale since."""
+        run = pipeline.last_run
+        states, notes = ({}, {}) if run is None else (dict(run.states()), dict(run.notes()))
+        for key, reason in self.stale.of(pipeline.env, pipeline.name, buckets=True).items():
+            states[key], notes[key] = "stale", reason
+        return states, notes
+
+    def frame(self, name: str) -> Any:
+        """Return the DataFrame or LazyFrame that a variable of the notebook holds, None where it holds none."""
+        value = self.names.get(name)
+        return value if type(value).__name__ in {"DataFrame", "LazyFrame"} else None
+
+    def arguments(self, task: Task, given: dict[str, Any]) -> dict[str, Any]:
+        """Return a task's arguments: those given, and the notebook's variables for what the environment lacks."""
+        parameters = inspect.signature(task.fn).parameters
+        missing = [name for name in parameters if name not in given and name not in self.env.resources]
+        found = {name: self.names[name] for name in missing if self.frame(name) is not None}
+        return {**found, **given}
 
     # --- asking -------------------------------------------------------------------------------------------------
 

@@ -35,7 +35,9 @@ class Table:
         return [dict(zip(self.head, row, strict=True)) for row in self.rows]
 
     def __str__(self) -> str:
-        rows = [tuple(_printable(cell) for cell in row) for row in ([self.head] if any(self.head) else []) + list(self.rows)]
+        rows = [
+            tuple(_printable(cell) for cell in row) for row in ([self.head] if any(self.head) else []) + list(self.rows)
+        ]
         wide = [max(len(row[column]) for row in rows) for column in range(len(self.head))] if rows else []
         lines = ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, wide, strict=True)).rstrip() for row in rows]
         return "\n".join(part for part in (_printable(self.title), *lines, self.note) if part)
@@ -78,7 +80,10 @@ class Picture:
 
     def plain(self) -> Any:
         """Return the nodes, with their states, and the edges."""
-        nodes = [{"key": node.key, "name": node.name, "kind": node.kind, "state": self.states.get(node.key)} for node in self.graph]
+        nodes = [
+            {"key": node.key, "name": node.name, "kind": node.kind, "state": self.states.get(node.key)}
+            for node in self.graph
+        ]
         edges = [{"source": edge.source, "target": edge.target, "access": edge.access} for edge in self.graph.edges]
         return {"name": self.graph.name, "nodes": nodes, "edges": edges}
 

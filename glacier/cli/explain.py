@@ -23,6 +23,6 @@ def explain(
     """Show the effective settings of a resource, each with the level of the cascade it came from."""
     found = env_of(env).explain(name)
     if as_json:
-        print_json([{"setting": row.setting, "value": row.shown, "from": row.level} for row in found.rows])
+        print_json(found.plain())
     else:
         print(found)

@@ -35,8 +35,6 @@ def preview(
     chosen = None if columns is None else [name.strip() for name in columns.split(",")]
     found = bucket.preview(n, chosen, where)
     if as_json:
-        facts = {"uri": found.uri, "format": found.format, "size": found.size, "total": found.total}
-        schema = {name: str(kind) for name, kind in found.schema.items()}
-        print_json({**facts, "schema": schema, "rows": found.rows.to_dicts()})
+        print_json(found.plain())
     else:
         print_preview(console(), found)
