@@ -73,11 +73,8 @@ def _changed(graph: Graph, key: str, before: Snapshot, now: Snapshot) -> str | N
         settings = [each for each in {**old.config, **new.config} if old.config.get(each) != new.config.get(each)]
         if settings:
             return f"config: {', '.join(settings)}"
-    moved = [
-        each
-        for each in graph.parents[key]
-        if before.buckets.get(each) != now.buckets.get(each, before.buckets.get(each))
-    ]
+    known = [each for each in graph.parents[key] if each in before.buckets and each in now.buckets]
+    moved = [each for each in known if before.buckets[each] != now.buckets[each]]
     return f"object changed: {', '.join(graph[each].name for each in moved)}" if moved else None
 
 

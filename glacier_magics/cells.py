@@ -22,8 +22,8 @@ def function_of(body: str, name: str | None, what: str) -> str:
         SyntaxError: the body is no Python.
     """
     found = [node.name for node in ast.parse(body).body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
-    if name in found:
-        return cast("str", name)
+    if name is not None and name in found:
+        return name
     if len(found) == 1:
         return found[0]
     if not found:

@@ -1,4 +1,4 @@
-"""Tab after `%glacier`: commands, flags, and the names that fit; stores are asked in the background, and not for long."""
+"""Tab after `%glacier`: commands, flags, and the names that fit; stores are asked in the background."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Matcher:
     """Completes `%glacier` lines for one session."""
 
     def __init__(self, session: Session) -> None:
-        from IPython.core.completer import context_matcher
+        from IPython.core.completer import context_matcher  # pyright: ignore[reportUnknownVariableType]
 
         self._session = session
         self._answers: dict[Any, tuple[float, list[str]]] = {}
@@ -91,22 +91,19 @@ class Matcher:
         return [] if env is None else self._of_environment(kind, env, fragment)
 
     def _of_environment(self, kind: str, env: Any, fragment: str) -> Iterable[str]:
-        match kind:
-            case "tasks":
-                return env.tasks
-            case "pipelines":
-                return env.pipelines
-            case "runnable":
-                return [*env.pipelines, *env.tasks]
-            case "settings":
-                return [*env.list_resources(), *env.tasks]
-            case "resources":
-                return [*env.list_resources(), *self._objects(env, fragment)]
-            case "previewable":
-                frames = [name for name in list(self._session.names) if self._session.frame(name) is not None]
-                return [*env.list_resources(), *self._objects(env, fragment), *(f for f in frames if f[0] != "_")]
-            case _:
-                return []
+        kinds: dict[str, Callable[[], list[str]]] = {
+            "tasks": lambda: env.tasks,
+            "pipelines": lambda: env.pipelines,
+            "runnable": lambda: [*env.pipelines, *env.tasks],
+            "settings": lambda: [*env.list_resources(), *env.tasks],
+            "resources": lambda: [*env.list_resources(), *self._objects(env, fragment)],
+            "previewable": lambda: [*env.list_resources(), *self._objects(env, fragment), *self._frames()],
+        }
+        return kinds[kind]() if kind in kinds else []
+
+    def _frames(self) -> list[str]:
+        names = [name for name in list(self._session.names) if not name.startswith("_")]
+        return [name for name in names if self._session.frame(name) is not None]
 
     def _objects(self, env: Any, fragment: str) -> list[str]:
         name, slash, _ = fragment.partition("/")

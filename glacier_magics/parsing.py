@@ -16,8 +16,8 @@ _SECRET = re.compile(
     r"passw|secret|token|credential|connection.?string|(access|account|api|private|shared).?key|sas\b", re.IGNORECASE
 )
 _HIDDEN = re.compile(r"://[^/@\s]*:[^/@\s]*@|\bAKIA[0-9A-Z]{16}\b|[?&](sig|X-Amz-Signature)=")
-_TYPESET = "“”‘’„«»"
-_DASHES = ("–", "—", "−")
+_TYPESET = "\u201c\u201d\u2018\u2019\u201e\u00ab\u00bb"
+_DASHES = ("\u2013", "\u2014", "\u2212")
 
 
 class CommandError(ConfigError):
@@ -87,9 +87,8 @@ def split(line: str) -> list[str]:
     try:
         words = shlex.split(line)
     except ValueError as error:
-        raise CommandError(
-            f"%glacier: {str(error).lower()}", hint="close the quote, or escape it with a backslash"
-        ) from None
+        hint = "close the quote, or escape it with a backslash"
+        raise CommandError(f"%glacier: {str(error).lower()}", hint=hint) from None
     for word in words:
         if word.startswith(_DASHES) or any(mark in word[:1] + word[-1:] for mark in _TYPESET):
             raise CommandError(

@@ -147,7 +147,8 @@ class Session:
     def make(self, name: str, provider: str | None, fields: dict[str, Any], protected: bool) -> GlacierEnv:
         """Make an environment: the project's, refined by the fields, or a new one of a provider."""
         options = {"protected": True} if protected else {}
-        if self.project is not None and any(each.startswith(name) for each in self.project.names):
+        names = [] if self.project is None else self.project.names
+        if self.project is not None and (name in names or (provider is None and any(n.startswith(name) for n in names))):
             named = {} if provider is None else {"provider": provider}
             return self._watched(self.project.env(name, **named, **fields, **options))
         if provider is None:
@@ -155,7 +156,8 @@ class Session:
                 f"there is no environment {name[:60]!r}",
                 hint=f"{did_you_mean(name[:60], self.known())} Or make it: --provider local",
             )
-        return self._watched(GlacierEnv.from_env(provider=provider, name=name, **fields, **options))
+        chosen: dict[str, Any] = {**fields, **options, "provider": provider, "name": name}
+        return self._watched(GlacierEnv.from_env(**chosen))
 
     def switch(self, name: str) -> GlacierEnv:
         """Make an environment the current one; the notebook's tasks and pipelines follow it."""
@@ -190,15 +192,11 @@ class Session:
 
     def _follow(self, before: GlacierEnv, env: GlacierEnv) -> None:
         """Bind what the notebook's names call a task or pipeline of `before`, and the rest of it, to `env`."""
-        moved = {name: before.get_task(name) for name in before.tasks}
-        moved |= {f"pipeline {name}": before.get_pipeline(name) for name in before.pipelines}
-        newest = {
-            id(each): each for each in self.names.values() if isinstance(each, Task | Pipeline) and each.env is before
-        }
-        bound = {id(each): _bound(each, env) for each in [*moved.values(), *newest.values()]}
+        own = [before.get_task(name) for name in before.tasks] + [before.get_pipeline(n) for n in before.pipelines]
+        named = [each for each in self.names.values() if isinstance(each, Task | Pipeline) and each.env is before]
+        bound = {id(each): _bound(each, env) for each in [*own, *named]}
         for name, value in list(self.names.items()):
-            if id(value) in newest:
-                self.names[name] = bound[id(value)]
+            self.names[name] = bound.get(id(value), value)
 
     def provider_of(self, name: str) -> str:
         """Return the kind of provider of an environment of the project, `local` where there is none of the name."""

@@ -35,9 +35,8 @@ class Table:
         return [dict(zip(self.head, row, strict=True)) for row in self.rows]
 
     def __str__(self) -> str:
-        rows = [
-            tuple(_printable(cell) for cell in row) for row in ([self.head] if any(self.head) else []) + list(self.rows)
-        ]
+        head = [self.head] if any(each.strip() for each in self.head) else []
+        rows = [tuple(_printable(cell) for cell in row) for row in [*head, *self.rows]]
         wide = [max(len(row[column]) for row in rows) for column in range(len(self.head))] if rows else []
         lines = ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, wide, strict=True)).rstrip() for row in rows]
         return "\n".join(part for part in (_printable(self.title), *lines, self.note) if part)
@@ -46,7 +45,7 @@ class Table:
         return {"text/plain": str(self), "text/html": self._html()}
 
     def _html(self) -> str:
-        head = _line("th", self.head) if any(self.head) else ""
+        head = _line("th", self.head) if any(each.strip() for each in self.head) else ""
         body = "".join(_line("td", row) for row in self.rows)
         table = f"<table {_TABLE}>{head}{body}</table>" if self.rows else ""
         note = f"<div>{escape(self.note)}</div>" if self.note else ""
@@ -80,10 +79,8 @@ class Picture:
 
     def plain(self) -> Any:
         """Return the nodes, with their states, and the edges."""
-        nodes = [
-            {"key": node.key, "name": node.name, "kind": node.kind, "state": self.states.get(node.key)}
-            for node in self.graph
-        ]
+        nodes = [{"key": each.key, "name": each.name, "kind": each.kind} for each in self.graph]
+        nodes = [{**node, "state": self.states.get(node["key"])} for node in nodes]
         edges = [{"source": edge.source, "target": edge.target, "access": edge.access} for edge in self.graph.edges]
         return {"name": self.graph.name, "nodes": nodes, "edges": edges}
 

@@ -19,7 +19,7 @@ __all__ = ["watched"]
 @contextmanager
 def watched(session: Session, pipeline: Pipeline, params: Mapping[str, Any]) -> Generator[list[Any]]:
     """Show a run within the block; what it gives are the listeners to run with."""
-    from IPython.display import display
+    from IPython.display import display  # pyright: ignore[reportUnknownVariableType]
 
     try:
         yield []

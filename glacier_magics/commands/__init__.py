@@ -1,4 +1,6 @@
-"""The commands of `%glacier`: one file each, found by name; other packages add theirs (entry points `glacier.commands`).
+"""The commands of `%glacier`: one file each, found by name.
+
+Other packages add theirs under the entry point group `glacier.commands`, as the name of a module.
 
 A command is a module with a docstring, `arguments(parser)`, and `run(session, given)` for the line form, `cell(session,
 given, body)` for the cell form, or both. Each reads its words, makes one call of the library and returns what to show.

@@ -34,11 +34,5 @@ def _row(session: Session, env: GlacierEnv, name: str) -> tuple[str, ...]:
     run, stale = pipeline.last_run, session.stale.of(env, name)
     seconds = "" if run is None or run.seconds is None else f"{run.seconds:.2f}"
     about = (pipeline.fn.__doc__ or "").strip().partition("\n")[0]
-    return (
-        name,
-        run.id if run else "",
-        run.state if run else "",
-        seconds,
-        f"{len(stale)} steps" if stale else "",
-        about,
-    )
+    last = ("", "") if run is None else (run.id, run.state)
+    return (name, *last, seconds, f"{len(stale)} steps" if stale else "", about)
