@@ -41,7 +41,8 @@ class Places:
             here = _header(line) or here
             key = None if line.lstrip().startswith(("[", "#")) else _KEY.match(line)
             path = here if key is None else (*here, next(each for each in key.groups() if each is not None))
-            found.setdefault(path, number)
+            for size in range(1, len(path) + 1):
+                found.setdefault(path[:size], number)
         return found
 
 
