@@ -7,7 +7,6 @@ import re
 import shlex
 import threading
 import time
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +36,12 @@ class Matcher:
 
         self._session = session
         self._answers: dict[Any, tuple[float, list[str]]] = {}
-        self.match: Any = context_matcher(identifier="glacier", priority=200)(partial(self._match))
+
+        @context_matcher(identifier="glacier", priority=200)
+        def match(context: Any) -> Any:
+            return self._match(context)
+
+        self.match: Any = match
 
     def _match(self, context: Any) -> dict[str, Any]:
         from IPython.core.completer import SimpleCompletion

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from glacier import GlacierEnv, Graph
 
 __all__ = ["Stale"]
+
+_PATIENCE = 0.5
+"""Seconds that a cell waits for the stores to say what a run has read; slower ones are asked while the user goes on."""
 
 
 @dataclass
@@ -64,6 +67,7 @@ class Stale:
         run, seen = env.get_pipeline(name).last_run, self._seen.get((id(env), name))
         if run is not None and run.graph is not None and (seen is None or seen.run != run.id):
             asked = self._asking.submit(snapshot, env, run.graph, buckets=True)
+            wait([asked], timeout=_PATIENCE)
             self._seen[id(env), name] = _Seen(run.id, run.graph, snapshot(env, run.graph), asked, {})
             return None
         return None if seen is None else self._news(env, name, seen)
