@@ -14,6 +14,10 @@ GlacierError
 ├── UnboundTaskError (RuntimeError)         a task without an environment was called
 ├── PipelineError (RuntimeError)            a pipeline that cannot be recorded or run as written
 ├── TaskTimeoutError (TimeoutError)         a task took longer than its timeout
+├── TaskMemoryError (MemoryError)           a task took more memory than its limit
+├── TaskCancelledError (RuntimeError)       a task was stopped because its run was cancelled
+├── TransferError (TypeError)               a value that cannot be sent to the process of a task or back
+├── WorkerDiedError (RuntimeError)          the process of a task ended before the task did
 ├── InfrastructureError (RuntimeError)      infrastructure that cannot be generated or reached
 └── RenderError (RuntimeError)              a picture that could not be drawn
 
@@ -44,8 +48,12 @@ __all__ = [
     "ProtectedError",
     "RenderError",
     "ResourceNotFoundError",
+    "TaskCancelledError",
+    "TaskMemoryError",
     "TaskTimeoutError",
+    "TransferError",
     "UnboundTaskError",
+    "WorkerDiedError",
     "did_you_mean",
 ]
 
@@ -120,6 +128,22 @@ class PipelineError(GlacierError, RuntimeError):
 
 class TaskTimeoutError(GlacierError, TimeoutError):
     """A task ran longer than its timeout."""
+
+
+class TaskMemoryError(GlacierError, MemoryError):
+    """A task took more memory than its limit."""
+
+
+class TaskCancelledError(GlacierError, RuntimeError):
+    """A task was stopped, or not started again, because its run was cancelled."""
+
+
+class TransferError(GlacierError, TypeError):
+    """A value cannot be sent to the process that runs a task, or back from it."""
+
+
+class WorkerDiedError(GlacierError, RuntimeError):
+    """The process that ran a task ended before the task did."""
 
 
 class InfrastructureError(GlacierError, RuntimeError):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
 from glacier import context, registry
 from glacier.errors import ConfigError, UnboundTaskError
-from glacier.execution.attempts import Job, attempt
+from glacier.execution.attempts import Call, Job, attempt
 from glacier.execution.options import RunOptions, check_parameters, names_of
 from glacier.injection import Inject, Signature
 from glacier.names import PIPELINE, TASK
@@ -45,6 +45,8 @@ class Task:
         self.env: Any = env
         self.name = TASK.check(name or _name_of("task", fn))
         self.own = own
+        self.signature = Signature(fn)
+        """The parameters and what can fill them."""
         self._usage: SourceUsage | None = None
         self._settings: dict[Any, Mapping[str, Any]] = {}
         update_wrapper(self, fn)
@@ -57,15 +59,15 @@ class Task:
             MissingDependencyError: a parameter is neither given nor known to the environment.
             PipelineError: the pipeline being recorded belongs to another environment.
         """
-        env = self._bound_env()
-        bound = self.signature.fill(f"task {self.name!r}", env, args, kwargs)
         recorder = context.recorder.get()
-        if isinstance(recorder, Recorder):
-            return recorder.call(self, bound)
+        if self.env is not None and isinstance(recorder, Recorder):
+            return recorder.call(self, args, kwargs)
+        env = self._bound_env()
+        args, filled = self.signature.fill("task", self.name, env, args, kwargs)
         if context.usage.get() is not None:
-            return self.fn(*bound.args, **bound.kwargs)
-        env.admit(self, bound.arguments)
-        return attempt(lambda: self.fn(*bound.args, **bound.kwargs), Job(self.name, self.settings(env), env))
+            return self.fn(*args, **filled)
+        env.admit(self, filled)
+        return attempt(Call(self.fn, args, filled), Job(self.name, self.settings(env), env))
 
     def run(self, mode: str = "local", **params: Any) -> Any:
         """Run the task alone, as a pipeline of one step, in the mode and with the results of `Pipeline.run`.
@@ -106,11 +108,6 @@ class Task:
         if env not in self._settings:
             self._settings[env] = env.task_settings(self.own).values
         return self._settings[env]
-
-    @cached_property
-    def signature(self) -> Signature:
-        """The parameters and what can fill them."""
-        return Signature(self.fn)
 
     @property
     def returns(self) -> Any:
@@ -252,8 +249,8 @@ class Pipeline:
             raise error.with_traceback(sites.from_user(error.__traceback__))  # noqa: B904 - it is the same error
 
     def _call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        bound = self.signature.fill(f"pipeline {self.name!r}", context.stand_in(self.env), args, kwargs)
-        return self.fn(*bound.args, **bound.kwargs)
+        args, kwargs = self.signature.fill("pipeline", self.name, context.stand_in(self.env), args, kwargs)
+        return self.fn(*args, **kwargs)
 
 
 @overload

@@ -235,8 +235,10 @@ def test_a_name_that_is_none_is_refused(write, name):
             "S3 bucket name",
         ),
         (
-            '[env.a]\nprovider = "aws"\nregion = "us-east-1"\n[env.a.resources."x"]\nbucket = "bbb"\npath = "p"\n'
-            "config = { versionin = true }\n",
+            (
+                '[env.a]\nprovider = "aws"\nregion = "us-east-1"\n[env.a.resources."x"]\nbucket = "bbb"\npath = "p"\n'
+                "config = { versionin = true }\n"
+            ),
             7,
             "env.a.resources.x.config.versionin",
             "did you mean 'versioning'",
