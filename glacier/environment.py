@@ -249,6 +249,19 @@ class GlacierEnv:
         """The names of the pipelines, in the order of definition."""
         return list(self._here()._pipelines)
 
+    def find_task(self, name: str) -> Task:
+        """Return the task of that name.
+
+        Raises:
+            ResourceNotFoundError: there is none; the error suggests the nearest name.
+        """
+        known = self._here()._tasks
+        if name not in known:
+            raise ResourceNotFoundError(
+                f"environment {self._here().name!r} has no task {name!r}", hint=did_you_mean(str(name), known)
+            )
+        return known[name]
+
     def run(
         self, pipeline: Pipeline, mode: str, body: Callable[[], Any], params: dict[str, Any], options: RunOptions
     ) -> Any:

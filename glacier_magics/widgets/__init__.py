@@ -75,7 +75,7 @@ def live(
         with live(pipeline.graph, env=env) as shown:
             pipeline.run(listeners=[shown])
 
-    `view` is what is shown first, `"graph"` or `"table"`. `states` are states before the run, such as `"stale"`, by key.
+    `view` is what is shown first, `"graph"` or `"table"`. `states` are those before the run, such as `"stale"`, by key.
     """
     from glacier_magics.widgets.board import Live
 
