@@ -255,7 +255,7 @@ class GlacierEnv:
         """The names of the pipelines, in the order of definition."""
         return list(self._here()._pipelines)
 
-    def get_task(self, name: str) -> Task:
+    def find_task(self, name: str) -> Task:
         """Return the task of that name.
 
         Raises:
@@ -263,7 +263,7 @@ class GlacierEnv:
         """
         return self._named(self._here()._tasks, name, "task")
 
-    def get_pipeline(self, name: str) -> Pipeline:
+    def find_pipeline(self, name: str) -> Pipeline:
         """Return the pipeline of that name.
 
         Raises:

@@ -79,7 +79,7 @@ def _changed(graph: Graph, key: str, before: Snapshot, now: Snapshot) -> str | N
 
 
 def _mark(env: GlacierEnv, node: Node) -> Mark:
-    task = env.get_task(node.name)
+    task = env.find_task(node.name)
     return Mark(_code(task.fn), {key: repr(value) for key, value in task.settings(env).items()})
 
 

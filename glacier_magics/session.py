@@ -192,7 +192,7 @@ class Session:
 
     def _follow(self, before: GlacierEnv, env: GlacierEnv) -> None:
         """Bind what the notebook's names call a task or pipeline of `before`, and the rest of it, to `env`."""
-        own = [before.get_task(name) for name in before.tasks] + [before.get_pipeline(n) for n in before.pipelines]
+        own = [before.find_task(name) for name in before.tasks] + [before.find_pipeline(n) for n in before.pipelines]
         named = [each for each in self.names.values() if isinstance(each, Task | Pipeline) and each.env is before]
         bound = {id(each): _bound(each, env) for each in [*own, *named]}
         for name, value in list(self.names.items()):
@@ -217,7 +217,7 @@ class Session:
         if name is None and len(here.pipelines) != 1:
             known = ", ".join(here.pipelines) or "none yet"
             raise ConfigError(f"{here.name} has {len(here.pipelines) or 'no'} pipelines", hint=f"name one: {known}")
-        found = here.get_pipeline(here.pipelines[0] if name is None else name)
+        found = here.find_pipeline(here.pipelines[0] if name is None else name)
         return found if env is None else _bound(found, self.named(env))
 
     def runnable(self, name: str | None, env: str | None = None) -> Pipeline:
@@ -225,7 +225,7 @@ class Session:
         here = self.env
         if name is None or name in here.pipelines or name not in here.tasks:
             return self.pipeline(name, env)
-        task = here.get_task(name)
+        task = here.find_task(name)
         return (task if env is None else _bound(task, self.named(env))).as_pipeline()
 
     def states(self, pipeline: Pipeline) -> tuple[dict[str, str], dict[str, str]]:
@@ -282,7 +282,7 @@ class Session:
 
 def _bound(target: Any, env: GlacierEnv) -> Any:
     """Return the environment's own task or pipeline of the same function, else a copy bound to it."""
-    names, get = (env.tasks, env.get_task) if isinstance(target, Task) else (env.pipelines, env.get_pipeline)
+    names, get = (env.tasks, env.get_task) if isinstance(target, Task) else (env.pipelines, env.find_pipeline)
     if target.name in names and get(target.name).fn is target.fn:
         return get(target.name)
     return env.bind(target)

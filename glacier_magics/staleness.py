@@ -64,7 +64,7 @@ class Stale:
         self._asking.shutdown(wait=False, cancel_futures=True)
 
     def _look_at(self, env: GlacierEnv, name: str) -> str | None:
-        run, seen = env.get_pipeline(name).last_run, self._seen.get((id(env), name))
+        run, seen = env.find_pipeline(name).last_run, self._seen.get((id(env), name))
         if run is not None and run.graph is not None and (seen is None or seen.run != run.id):
             asked = self._asking.submit(snapshot, env, run.graph, buckets=True)
             wait([asked], timeout=_PATIENCE)

@@ -45,9 +45,15 @@ _SUB_OPACITY = "0.82"
 _FRAME_FONT = 11
 
 
-def paint(picture: Picture, layout: Layout) -> str:
-    """Return the picture as an SVG on a transparent canvas, 1 unit to the px; a very large one is shown smaller."""
-    root = _root(picture, layout)
+def paint(picture: Picture, layout: Layout, background: str = "") -> str:
+    """Return the picture as an SVG, 1 unit to the px; a very large one is shown smaller.
+
+    `background` is a colour, without one the canvas is transparent.
+    """
+    area = hull(_extents(picture, layout)).around(margin=_MARGIN)
+    root = _root(picture, layout, area)
+    if background:
+        ElementTree.SubElement(root, "rect", {**_rectangle(area), "fill": background, "rx": _number(_RADIUS)})
     for number, frame in enumerate(layout.frames):
         _frame(root, frame, number)
     for number, (link, route) in enumerate(zip(picture.links, layout.routes, strict=True)):
@@ -58,8 +64,7 @@ def paint(picture: Picture, layout: Layout) -> str:
     return ElementTree.tostring(root, encoding="unicode")
 
 
-def _root(picture: Picture, layout: Layout) -> Element:
-    area = hull(_extents(picture, layout)).around(margin=_MARGIN)
+def _root(picture: Picture, layout: Layout, area: Spot) -> Element:
     shrink = min(1.0, _LARGEST / max(area.width, area.height))
     name = f"pipeline {caption(picture.name)}, {len(picture.boxes)} boxes, {len(picture.links)} arrows"
     root = Element(

@@ -30,7 +30,7 @@ def run(session: Session, given: argparse.Namespace) -> Any:
 
 
 def _row(session: Session, env: GlacierEnv, name: str) -> tuple[str, ...]:
-    pipeline = env.get_pipeline(name)
+    pipeline = env.find_pipeline(name)
     run, stale = pipeline.last_run, session.stale.of(env, name)
     seconds = "" if run is None or run.seconds is None else f"{run.seconds:.2f}"
     about = (pipeline.fn.__doc__ or "").strip().partition("\n")[0]

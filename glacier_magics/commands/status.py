@@ -51,7 +51,7 @@ def _named(names: Any) -> str:
 
 
 def _last_run(env: GlacierEnv) -> str:
-    runs = [run for name in env.pipelines if (run := env.get_pipeline(name).last_run) is not None]
+    runs = [run for name in env.pipelines if (run := env.find_pipeline(name).last_run) is not None]
     if not runs:
         return "none"
     last = max(runs, key=lambda run: run.started)

@@ -36,4 +36,4 @@ def _settings(env: GlacierEnv, name: str) -> str:
 
 
 def _about(env: GlacierEnv, name: str) -> str:
-    return (env.get_task(name).fn.__doc__ or "").strip().partition("\n")[0]
+    return (env.find_task(name).fn.__doc__ or "").strip().partition("\n")[0]

@@ -1,0 +1,89 @@
+"""A preview: what is shown of what, the columns with their types, and the rows."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+from glacier.render import visible
+from glacier.resources.parts import readable
+from glacier_magics.widgets import markup
+from glacier_magics.widgets.messages import TABLE
+from glacier_magics.widgets.pages import Pages
+from glacier_magics.widgets.shown import Shown
+
+if TYPE_CHECKING:
+    from glacier.resources.preview import Preview
+    from glacier_magics.widgets.front import Front
+    from glacier_magics.widgets.messages import Turn
+
+__all__ = ["Table", "facts_of", "note_of"]
+
+_WIDTH = 120
+
+
+class Table(Shown):
+    """A preview in a notebook; heads sort the rows that are shown."""
+
+    def __init__(self, preview: Preview) -> None:
+        super().__init__()
+        self.preview = preview
+        self.pages = Pages(preview.rows)
+
+    def page(self, **wish: Any) -> dict[str, Any]:
+        """Return a page of rows, with the preview's own note."""
+        page = self.pages.page(**wish)
+        return {**page, "note": "; ".join(part for part in (page["note"], note_of(self.preview)) if part)}
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """The address, and the facts beside it."""
+        return {"title": visible(self.preview.uri, 300), "facts": facts_of(self.preview)}
+
+    def _front(self) -> Front:
+        from glacier_magics.widgets.front import TableFront
+
+        return TableFront(TABLE, self._turn, token=self.token, about=self.about, page=self.page())
+
+    def _turn(self, wish: Turn) -> None:
+        self.front.page = self.page(offset=wish.offset, sort=wish.sort, descending=wish.descending)
+
+    def _bundle(self) -> dict[str, str]:
+        page = self.page()
+        body = [markup.scrolled(markup.rows_table(page))] if page["columns"] else []
+        note = page["note"]
+        if page["height"] > len(page["rows"]):
+            note = f"the first {len(page['rows']):,} of {page['height']:,} rows{'; ' if note else ''}{note}"
+        body += [markup.element("div", markup.element("small", note))] if note else []
+        html = markup.card(self.token if self.front else "", self.about["title"], self.about["facts"], *body)
+        return {"text/html": html, "text/plain": _text(self.preview)}
+
+
+def facts_of(preview: Preview) -> list[str]:
+    """Return in a few words: format, rows, columns, bytes, and nulls where every row is here."""
+    shown, total = preview.rows.height, preview.total
+    rows = f"{shown:,} rows" if total in (None, shown) else f"{shown:,} of {total:,} rows"
+    columns = len(preview.schema)
+    size = readable(preview.size)
+    fetched = size if preview.fetched is None else f"{readable(preview.fetched)} of {size} fetched"
+    return [preview.format, rows, f"{columns:,} column{'' if columns == 1 else 's'}", fetched]
+
+
+def note_of(preview: Preview) -> str:
+    """Return why fewer rows are shown than were asked for, and the columns that were not asked for."""
+    hidden = [
+        f"{visible(name, 40)} ({kind})" for name, kind in preview.schema.items() if name not in preview.rows.columns
+    ]
+    left_out = f"not shown: {', '.join(hidden[:12])}{' …' if len(hidden) > 12 else ''}" if hidden else ""
+    return "; ".join(part for part in (preview.note and visible(preview.note), left_out) if part)
+
+
+def _text(preview: Preview) -> str:
+    from rich.console import Console
+
+    from glacier.console import print_preview
+
+    console = Console(file=io.StringIO(), width=_WIDTH, color_system=None, force_terminal=False)
+    print_preview(console, preview)
+    written: io.StringIO = console.file  # pyright: ignore[reportAssignmentType]
+    return written.getvalue().rstrip()
