@@ -37,11 +37,10 @@ class Matcher:
         self._session = session
         self._answers: dict[Any, tuple[float, list[str]]] = {}
 
-        @context_matcher(identifier="glacier", priority=200)
         def match(context: Any) -> Any:
             return self._match(context)
 
-        self.match: Any = match
+        self.match: Any = context_matcher(identifier="glacier", priority=200)(match)
 
     def _match(self, context: Any) -> dict[str, Any]:
         from IPython.core.completer import SimpleCompletion

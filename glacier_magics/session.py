@@ -148,7 +148,9 @@ class Session:
         """Make an environment: the project's, refined by the fields, or a new one of a provider."""
         options = {"protected": True} if protected else {}
         names = [] if self.project is None else self.project.names
-        if self.project is not None and (name in names or (provider is None and any(n.startswith(name) for n in names))):
+        if self.project is not None and (
+            name in names or (provider is None and any(n.startswith(name) for n in names))
+        ):
             named = {} if provider is None else {"provider": provider}
             return self._watched(self.project.env(name, **named, **fields, **options))
         if provider is None:
@@ -282,7 +284,8 @@ class Session:
 
 def _bound(target: Any, env: GlacierEnv) -> Any:
     """Return the environment's own task or pipeline of the same function, else a copy bound to it."""
-    names, get = (env.tasks, env.get_task) if isinstance(target, Task) else (env.pipelines, env.find_pipeline)
-    if target.name in names and get(target.name).fn is target.fn:
-        return get(target.name)
-    return env.bind(target)
+    if isinstance(target, Task):
+        own = env.find_task(target.name) if target.name in env.tasks else None
+    else:
+        own = env.find_pipeline(target.name) if target.name in env.pipelines else None
+    return own if own is not None and own.fn is target.fn else env.bind(target)

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 from glacier.jsonable import jsonable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["Json", "Picture", "Table", "Text", "plain"]
+    from glacier import Graph
+
+__all__ = ["Json", "Table", "Text", "With", "graph_data", "plain"]
 
 _CELL = 'style="text-align:left;padding:2px 8px;border-bottom:1px solid"'
 _TABLE = 'style="border-collapse:collapse;color:inherit;background:none"'
@@ -69,26 +71,30 @@ class Text:
         return self.text
 
 
-@dataclass(frozen=True)
-class Picture:
-    """A graph with the states of its steps."""
+@dataclass(frozen=True, repr=False)
+class With:
+    """Something shown, with the plain data that a program gets in its place; they are asked for only then."""
 
-    graph: Any
-    states: Mapping[str, str] = field(default_factory=dict[str, str])
-    notes: Mapping[str, str] = field(default_factory=dict[str, str])
+    shown: Any
+    data: Callable[[], Any]
 
     def plain(self) -> Any:
-        """Return the nodes, with their states, and the edges."""
-        nodes = [{"key": each.key, "name": each.name, "kind": each.kind} for each in self.graph]
-        nodes = [{**node, "state": self.states.get(node["key"])} for node in nodes]
-        edges = [{"source": edge.source, "target": edge.target, "access": edge.access} for edge in self.graph.edges]
-        return {"name": self.graph.name, "nodes": nodes, "edges": edges}
+        """Return the data."""
+        return self.data()
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        return self.graph.mimebundle(self.states, self.notes)
+        return self.shown._repr_mimebundle_()
 
     def __repr__(self) -> str:
-        return self.graph.text()
+        return str(self.shown)
+
+
+def graph_data(graph: Graph, states: Mapping[str, str]) -> dict[str, Any]:
+    """Return the nodes of a graph, with their states, and its edges."""
+    nodes = [{"key": each.key, "name": each.name, "kind": each.kind} for each in graph]
+    nodes = [{**node, "state": states.get(node["key"])} for node in nodes]
+    edges = [{"source": each.source, "target": each.target, "access": each.access} for each in graph.edges]
+    return {"name": graph.name, "nodes": nodes, "edges": edges}
 
 
 @dataclass(frozen=True, repr=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from glacier_magics.views import Picture
+from glacier_magics import widgets
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -19,12 +19,13 @@ __all__ = ["watched"]
 @contextmanager
 def watched(session: Session, pipeline: Pipeline, params: Mapping[str, Any]) -> Generator[list[Any]]:
     """Show a run within the block; what it gives are the listeners to run with."""
-    from IPython.display import display  # pyright: ignore[reportUnknownVariableType]
-
+    graph = pipeline.run("analyze", **params)["dag"]
+    states, _ = session.states(pipeline)
+    stale = {key: state for key, state in states.items() if state == "stale"}
+    before = pipeline.last_run
+    live = widgets.live(graph, env=pipeline.env, states=stale)
+    live.show()
     try:
-        yield []
+        yield [live]
     finally:
-        if pipeline.last_run is not None:
-            run = pipeline.last_run
-            graph = run.graph or pipeline.run("analyze", **params)["dag"]
-            display(Picture(graph, run.states(), run.notes()))
+        live.finish(pipeline.last_run if pipeline.last_run is not before else None)

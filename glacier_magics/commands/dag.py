@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from glacier.loading import parameters
-from glacier_magics.views import Picture, Text
+from glacier_magics import widgets
+from glacier_magics.views import Text, With, graph_data
 
 if TYPE_CHECKING:
     import argparse
@@ -29,7 +30,9 @@ def run(session: Session, given: argparse.Namespace) -> Any:
     pipeline = session.pipeline(given.pipeline, given.env)
     graph = pipeline.run("analyze", **parameters(given.param))["dag"]
     states, notes = session.states(pipeline)
-    if given.output is None:
-        return Picture(graph, states, notes)
-    path = graph.save(given.output, states, notes)
-    return Text(str(path), {"path": str(path)})
+    if given.output is not None:
+        path = graph.save(given.output, states, notes)
+        return Text(str(path), {"path": str(path)})
+    board = widgets.dag(graph, pipeline.last_run, env=pipeline.env)
+    board.ledger.mark(states)
+    return With(board, lambda: graph_data(graph, states))

@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from glacier import browse
+from glacier_magics import widgets
+from glacier_magics.views import With
 
 if TYPE_CHECKING:
     import argparse
@@ -27,4 +29,7 @@ def arguments(parser: Parser) -> None:
 
 def run(session: Session, given: argparse.Namespace) -> Any:
     """List."""
-    return browse(session.env if given.env is None else session.named(given.env), given.glob, given.limit)
+    env = session.env if given.env is None else session.named(given.env)
+    if "/" in given.glob:
+        return browse(env, given.glob, given.limit)
+    return With(widgets.browser(env, given.glob), lambda: browse(env, given.glob, given.limit).plain())

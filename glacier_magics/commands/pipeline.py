@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from glacier_magics import widgets
 from glacier_magics.cells import define, function_of
-from glacier_magics.views import Picture, Text
+from glacier_magics.views import Text
 
 if TYPE_CHECKING:
     import argparse
@@ -31,4 +32,4 @@ def cell(session: Session, given: argparse.Namespace, body: str) -> Any:
     name = function_of(body, given.name, "pipeline")
     pipeline = env.pipeline(name=given.name or name)(define(session.shell, body)[name])
     session.bind(name, pipeline)
-    return Picture(pipeline.graph) if given.show else Text(repr(pipeline))
+    return widgets.dag(pipeline.graph, env=env) if given.show else Text(repr(pipeline))

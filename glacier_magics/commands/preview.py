@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from glacier.browsing import bucket_in
 from glacier.frames import look_at
+from glacier_magics import widgets
+from glacier_magics.views import With
 
 if TYPE_CHECKING:
     import argparse
@@ -31,6 +33,11 @@ def arguments(parser: Parser) -> None:
 
 def run(session: Session, given: argparse.Namespace) -> Any:
     """Preview."""
+    found = _preview(session, given)
+    return With(widgets.preview(found), found.plain)
+
+
+def _preview(session: Session, given: argparse.Namespace) -> Any:
     columns = None if given.columns is None else [each.strip() for each in given.columns.split(",")]
     frame = session.frame(given.resource) if given.env is None else None
     if frame is not None:

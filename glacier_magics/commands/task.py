@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any
 from glacier import TaskConfig
 from glacier.frames import look_at
 from glacier.loading import parameters
+from glacier.resources import Preview
+from glacier_magics import widgets
 from glacier_magics.cells import define, function_of
+from glacier_magics.views import With
 
 if TYPE_CHECKING:
     import argparse
@@ -53,4 +56,5 @@ def _shown(session: Session, task: Task, given: argparse.Namespace) -> Any:
     value = task(**session.arguments(task, parameters(given.param)))
     variable = given.output or f"{task.name}_result"
     session.bind(variable, value)
-    return look_at(value, variable)
+    found = look_at(value, variable)
+    return With(widgets.preview(found), found.plain) if isinstance(found, Preview) else found

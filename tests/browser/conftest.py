@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from browser.lab import DARK, LIGHT, Lab, Notebook, chromium
 from playwright.sync_api import Browser
+
+from browser.lab import DARK, LIGHT, Lab, Notebook, chromium
 
 SHOTS = Path(__file__).parents[2] / "test-output" / "browser"
 

@@ -145,7 +145,9 @@ class Notebook:
 
     def idle(self) -> None:
         """Wait until the kernel is connected and has nothing to do."""
-        ready = f"() => {{ const k = {KERNEL}; return k && k.connectionStatus === 'connected' && k.status === 'idle'; }}"
+        ready = (
+            f"() => {{ const k = {KERNEL}; return k && k.connectionStatus === 'connected' && k.status === 'idle'; }}"
+        )
         self.page.wait_for_function(ready)
 
     def command(self, name: str, **arguments: Any) -> None:
@@ -170,7 +172,8 @@ class Notebook:
         )
         self.command("notebook:insert-cell-below")
         self.page.evaluate(
-            "(source) => { jupyterapp.shell.currentWidget.content.activeCell.model.sharedModel.setSource(source); }", source
+            "(source) => { jupyterapp.shell.currentWidget.content.activeCell.model.sharedModel.setSource(source); }",
+            source,
         )
         self.command("notebook:run-cell")
         self.idle()

@@ -87,9 +87,7 @@ def box(notebook: Notebook, name: str, state: str = ""):
     return notebook.page.locator(f".glacier .box[data-name={name}]{wanted}").first
 
 
-def test_nodes_change_colour_while_a_run_goes_on(
-    lab: Lab, notebook: Notebook, shoot: Callable[[str], None]
-) -> None:
+def test_nodes_change_colour_while_a_run_goes_on(lab: Lab, notebook: Notebook, shoot: Callable[[str], None]) -> None:
     folder = written(lab, "live", RUN)
     notebook.open("live.ipynb")
     notebook.start_all()
