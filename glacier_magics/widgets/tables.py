@@ -83,7 +83,7 @@ def _text(preview: Preview) -> str:
 
     from glacier.console import print_preview
 
-    console = Console(file=io.StringIO(), width=_WIDTH, color_system=None, force_terminal=False)
+    console = Console(file=io.StringIO(), width=_WIDTH, color_system=None, force_terminal=False, force_jupyter=False)
     print_preview(console, preview)
     written: io.StringIO = console.file  # pyright: ignore[reportAssignmentType]
     return written.getvalue().rstrip()
