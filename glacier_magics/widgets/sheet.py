@@ -150,7 +150,8 @@ def _doc(node: Node) -> str:
 
 def _place(site: Site) -> str:
     """Return a line of the user's code in a few words; a cell's file has a name that nobody knows it by."""
-    compiler = getattr(sys.modules["IPython"].get_ipython(), "compile", None) if "IPython" in sys.modules else None
+    shell: Any = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    compiler: Any = getattr(shell, "compile", None)
     cell = compiler.format_code_name(site.file) if hasattr(compiler, "format_code_name") else None
     return f"{' '.join(cell) if cell else Path(site.file).name}, line {site.line}"
 

@@ -121,7 +121,7 @@ class Shelf:
         size = readable(sum(entry.size for entry in self.found))
         if not self._more:
             return [size, _date(max(self.found, key=lambda entry: entry.modified))]
-        return [f"over {size}", f"{len(self.found):,}+ objects"]
+        return ["", f"over {len(self.found):,} objects"]
 
     @property
     def plain(self) -> dict[str, Any]:

@@ -60,13 +60,16 @@ class Table(Shown):
 
 
 def facts_of(preview: Preview) -> list[str]:
-    """Return in a few words: format, rows, columns, bytes, and nulls where every row is here."""
+    """Return in a few words: format, rows, columns, bytes."""
     shown, total = preview.rows.height, preview.total
-    rows = f"{shown:,} rows" if total in (None, shown) else f"{shown:,} of {total:,} rows"
-    columns = len(preview.schema)
+    rows = _count(shown, "row") if total in (None, shown) else f"{shown:,} of {_count(total or 0, 'row')}"
     size = readable(preview.size)
     fetched = size if preview.fetched is None else f"{readable(preview.fetched)} of {size} fetched"
-    return [preview.format, rows, f"{columns:,} column{'' if columns == 1 else 's'}", fetched]
+    return [preview.format, rows, _count(len(preview.schema), "column"), fetched]
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def note_of(preview: Preview) -> str:
