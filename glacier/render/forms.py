@@ -27,8 +27,9 @@ MOST_BOXES = 500
 def svg(picture: Picture, background: str = "") -> str:
     """Return the picture as an SVG, laid out by graphviz where it can be, else by our own code.
 
-    The picture reads on light and on dark pages: the canvas is transparent, unless `background` is a colour. Every box, arrow and frame is a group
-    with an id (`box-0`, `arrow-0`, `frame-0`), a class (kind and state) and a title, which browsers show as tooltip.
+    The picture reads on light and on dark pages: the canvas is transparent, unless `background` is a colour. Every box,
+    arrow and frame is a group with an id (`box-0`, `arrow-0`, `frame-0`), a class (kind and state) and a title, which
+    browsers show as tooltip.
     """
     return paint(picture, _layout(picture), background)
 

@@ -23,6 +23,7 @@ from glacier.render.look import (
     story,
     text_width,
 )
+from glacier.render.safe import unlinked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,7 +67,7 @@ def paint(picture: Picture, layout: Layout, background: str = "") -> str:
 
 def _root(picture: Picture, layout: Layout, area: Spot) -> Element:
     shrink = min(1.0, _LARGEST / max(area.width, area.height))
-    name = f"pipeline {caption(picture.name)}, {len(picture.boxes)} boxes, {len(picture.links)} arrows"
+    name = unlinked(f"pipeline {caption(picture.name)}, {len(picture.boxes)} boxes, {len(picture.links)} arrows")
     root = Element(
         "svg",
         {
@@ -185,14 +186,14 @@ def _words(group: Element, box: Box, spot: Spot, look: StateLook) -> None:
 
 def _group(root: Element, name: str, kind: str, title: str) -> Element:
     group = ElementTree.SubElement(root, "g", {"id": name, "class": kind})
-    ElementTree.SubElement(group, "title").text = title
+    ElementTree.SubElement(group, "title").text = unlinked(title)
     return group
 
 
 def _text(parent: Element, text: str, place: Point, size: float, **more: str) -> None:
     look = {"text-anchor": "middle"} | {name.replace("_", "-"): value for name, value in more.items()}
     where = {"x": _number(place[0]), "y": _number(place[1]), "font-size": f"{size:g}"}
-    ElementTree.SubElement(parent, "text", where | look).text = text
+    ElementTree.SubElement(parent, "text", where | look).text = unlinked(text)
 
 
 def _rectangle(spot: Spot) -> dict[str, str]:

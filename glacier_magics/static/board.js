@@ -63,6 +63,7 @@ function drawBoard(model, host) {
   // --- pan and zoom ---
   const eye = { x: 0, y: 0, k: 1 };
   let framed = 0;
+  let moved = false;
   const look = () => {
     framed ||= requestAnimationFrame(() => {
       framed = 0;
@@ -75,8 +76,9 @@ function drawBoard(model, host) {
     const room = canvas.clientWidth;
     if (!room) return;
     const scale = Math.min(1.15, room / width);
-    const high = Math.round(Math.min(Math.max(height * scale, 96), 440));
-    canvas.style.height = `${high}px`;
+    canvas.style.minHeight = `${Math.round(Math.min(Math.max(height * scale, 96), 440))}px`;
+    const high = canvas.clientHeight;
+    moved = false;
     eye.k = Math.min(scale, high / height);
     eye.x = (room - width * eye.k) / 2 - left * eye.k;
     eye.y = (high - height * eye.k) / 2 - top * eye.k;
@@ -87,6 +89,7 @@ function drawBoard(model, host) {
     eye.x = x - ((x - eye.x) * k) / eye.k;
     eye.y = y - ((y - eye.y) * k) / eye.k;
     eye.k = k;
+    moved = true;
     look();
   }
   canvas.addEventListener("wheel", (event) => {
@@ -103,7 +106,7 @@ function drawBoard(model, host) {
     if (!drag) return;
     if (!drag.moved && Math.hypot(event.clientX - drag.from[0], event.clientY - drag.from[1]) < 4) return;
     if (!drag.moved) canvas.setPointerCapture(event.pointerId);
-    drag.moved = true;
+    drag.moved = moved = true;
     eye.x = event.clientX - drag.x;
     eye.y = event.clientY - drag.y;
     look();
@@ -202,7 +205,7 @@ function drawBoard(model, host) {
     }, 500);
     if (!running && clock) clock = void clearInterval(clock);
   }
-  const lasting = (seconds) => seconds < 10 ? `${seconds.toFixed(1)} s` : seconds < 60 ? `${Math.round(seconds)} s` : `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
+  const lasting = (seconds) => seconds < 1 ? `${Math.round(seconds * 1000)} ms` : seconds < 10 ? `${seconds.toFixed(1)} s` : seconds < 60 ? `${Math.round(seconds)} s` : `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
 
   // --- choosing a box ---
   let chosen = null;
@@ -299,7 +302,12 @@ function drawBoard(model, host) {
   tick();
   apply();
   for (const box of boxes.values()) if (box.row) show(box);
-  const resized = new ResizeObserver(() => { if (!canvas.hidden && !canvas.dataset.wide !== !canvas.clientWidth) fit(); put(canvas, "data-wide", canvas.clientWidth || null); });
+  let wide = 0;
+  const resized = new ResizeObserver(() => {
+    if (canvas.hidden || canvas.clientWidth === wide) return;
+    wide = canvas.clientWidth;
+    if (!moved) fit();
+  });
   resized.observe(canvas);
   return () => {
     stop();

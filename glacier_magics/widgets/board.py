@@ -95,7 +95,7 @@ class Board(Shown):
     def _value(self, node: Node) -> Any:
         if node.kind != "resource":
             return self.values(node.key) if self.values else None
-        resource = self.env.resources.get(node.name) if self.env else None
+        resource = self.sheet.resource(node)
         return resource.preview(_PREVIEW) if isinstance(resource, Bucket) else None
 
     # --- static -------------------------------------------------------------------------------------------------

@@ -140,7 +140,7 @@ class Ledger:
         self._each(lambda key: "skipped" if key in conditional else "cancelled")
 
     def _each(self, state: Callable[[str], str]) -> None:
-        """Give a state to every task that has not begun; operations of the body are not told of unless they are steps."""
+        """Give a state to every task that has not begun; an operation of the body has one only once it has run."""
         for node in self.sheet.graph.tasks:
             if self._steps[node.key].state not in _BEGUN:
                 self._steps[node.key].state = state(node.key)

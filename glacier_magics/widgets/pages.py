@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from glacier.render import visible
@@ -38,7 +39,7 @@ class Pages:
         rows = self._texts(frame.slice(start, self.size))
         return {
             "columns": [visible(name, _NAME) for name in frame.columns],
-            "types": [visible(str(kind), _NAME) for kind in frame.dtypes],
+            "types": [visible(_type(kind), _NAME) for kind in frame.dtypes],
             "numeric": [kind.is_numeric() for kind in frame.dtypes],
             "sortable": [self._sortable(place) for place in range(frame.width)],
             "nulls": [column.null_count() for column in frame],
@@ -83,6 +84,12 @@ class Pages:
             return ""
         names = ", ".join(visible(name, 40) for name in hidden[:10])
         return f"{len(hidden):,} more columns: {names}{' …' if len(hidden) > 10 else ''}"
+
+
+def _type(kind: pl.DataType) -> str:
+    """Return a type as short as it can be: `Datetime('us', 'UTC')` rather than with the names of its parts."""
+    text = str(kind)
+    return re.sub(r"\w+=|, time_zone=None", "", text) if kind.is_temporal() else text
 
 
 def text_of(value: Any) -> str | None:

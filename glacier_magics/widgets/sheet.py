@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
@@ -11,19 +12,21 @@ from typing import TYPE_CHECKING, Any
 
 from glacier.errors import GlacierError
 from glacier.render import STATES, fold, svg, visible
+from glacier.resources import Bucket, Serverless
 from glacier.resources.border import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from glacier import GlacierEnv
-    from glacier.graph import Graph, Node
+    from glacier.graph import Graph, Node, Site
     from glacier.render import Box, Picture
 
 __all__ = ["MOST_BOXES", "Sheet"]
 
 MOST_BOXES = 300
 """Above this, groups are drawn as one box each."""
+_WRITTEN = " (written)"
 _CODE = 4000
 _ALL_CODE = 200_000
 _ROOM = "000,000 rows · 00.0 s"
@@ -37,7 +40,8 @@ class Sheet:
     def __init__(self, graph: Graph, env: GlacierEnv | None = None) -> None:
         self.graph = graph
         self.env = env
-        folded = fold(graph.picture(), MOST_BOXES)
+        self.registered = _registered(env)
+        folded = fold(_named(graph.picture(), self.registered), MOST_BOXES)
         self.picture: Picture = folded.picture
         self.ids = {box.key: f"box-{number}" for number, box in enumerate(self.picture.boxes)}
         self.home = {key: self.ids[box] for key, box in folded.home.items()}
@@ -50,10 +54,11 @@ class Sheet:
         steps = self.steps.get(box, [])
         if len(steps) != 1:
             return None
-        found = {node.key: node for node in self.graph}
-        return found.get(steps[0]) or next(
-            (node for node in self.graph.resources if steps[0].startswith(node.key)), None
-        )
+        return {node.key: node for node in self.graph}.get(steps[0].removesuffix(_WRITTEN))
+
+    def resource(self, node: Node) -> Any:
+        """Return the registered resource that a node stands for, None where the environment has none."""
+        return self.env.resources.get(self.registered.get(node.key, node.name)) if self.env else None
 
     def drawn(self, states: Mapping[str, str], notes: Mapping[str, str]) -> Picture:
         """Return the picture with states and notes, both by box."""
@@ -112,8 +117,8 @@ class Sheet:
     def _told(self, node: Node, code: _Budget) -> dict[str, Any]:
         return {
             "when": visible(node.condition or "", 300),
-            "site": visible(f"{Path(node.site.file).name}:{node.site.line}", 100) if node.site else "",
-            "doc": visible(redacted(inspect.cleandoc(node.doc)), 1000, keep="\n"),
+            "site": visible(_place(node.site), 100) if node.site else "",
+            "doc": visible(redacted(_doc(node)), 1000, keep="\n"),
             "code": code.spent(self._code(node)) if node.kind == "task" else "",
             "settings": _settings(node),
         }
@@ -137,6 +142,39 @@ class _Budget:
         """Return the text, or nothing when there is no room for it."""
         self.left -= len(text)
         return text if self.left >= 0 else ""
+
+
+def _doc(node: Node) -> str:
+    return inspect.cleandoc(node.doc) if node.kind != "resource" else f"{node.config.get('kind', '')} {node.name}"
+
+
+def _place(site: Site) -> str:
+    """Return a line of the user's code in a few words; a cell's file has a name that nobody knows it by."""
+    shell: Any = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    compiler: Any = getattr(shell, "compile", None)
+    cell = compiler.format_code_name(site.file) if hasattr(compiler, "format_code_name") else None
+    return f"{' '.join(cell) if cell else Path(site.file).name}, line {site.line}"
+
+
+def _registered(env: GlacierEnv | None) -> dict[str, str]:
+    """Return for the key that a graph gives a resource the name under which it is registered."""
+    known: Mapping[str, Any] = env.resources if env else {}
+    found: dict[str, str] = {}
+    for name, resource in known.items():
+        found.setdefault(_key(resource), name)
+    return found
+
+
+def _key(resource: Any) -> str:
+    if isinstance(resource, Bucket):
+        return f"bucket:{resource.bucket_name}/{resource.path}"
+    return f"function:{resource.function_name}" if isinstance(resource, Serverless) else ""
+
+
+def _named(picture: Picture, names: Mapping[str, str]) -> Picture:
+    """Return the picture with its resources under the names that the user gave them."""
+    boxes = (replace(box, label=names.get(box.key.removesuffix(_WRITTEN), box.label)) for box in picture.boxes)
+    return replace(picture, boxes=tuple(boxes))
 
 
 def _settings(node: Node) -> list[list[str]]:

@@ -10,7 +10,7 @@ from itertools import islice
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from glacier.errors import GlacierError
+from glacier.errors import GlacierError, ObjectNotFoundError
 from glacier.render import visible
 from glacier.resources import Bucket
 from glacier.resources.border import crossing
@@ -36,6 +36,7 @@ PAGE = 100
 """Objects that are listed at a time."""
 _LOOKED_THROUGH = 50_000
 """Objects that a filter looks through at a time."""
+_SORTED = 2000
 _SECONDS = 2.0
 _LISTERS = 8
 _SAVED = 10
@@ -64,19 +65,26 @@ class Shelf:
 
     def list(self, text: str = "") -> None:
         """List the first page of the objects whose path holds the text."""
+        self.found, self._chosen, self._more, self.trouble = [], None, "", ""
         self._text = text.lower()
-        self._rest = entries(self.resource)
-        self.found, self._chosen, self.trouble = [], None, ""
+        self._rest = self._ordered()
         self.more()
-        if not self._more:
-            self.found.sort(key=lambda entry: entry.path)
         self.asked = True
+
+    def _ordered(self) -> Iterator[ObjectInfo]:
+        """Yield the objects by path where there are not too many; else as the store lists them, which clouds sort."""
+        rest = entries(self.resource)
+        first = list(islice(rest, _SORTED))
+        yield from sorted(first, key=lambda entry: entry.path) if len(first) < _SORTED else first
+        yield from rest
 
     def more(self) -> None:
         """List another page."""
         try:
             with crossing(self.resource, "list"):
                 self._extend()
+        except ObjectNotFoundError:
+            self.trouble = "not there yet"
         except GlacierError as error:
             self._more, self.trouble = "", visible(error.message, 300)
 
@@ -109,11 +117,11 @@ class Shelf:
     def summary(self) -> list[str]:
         """Size and date of the one object, or how many there are."""
         if not self.found:
-            return ["empty" if self.asked and not self.trouble else "", "cannot be listed" if self.trouble else ""]
+            return ["-", self.trouble] if self.trouble else ["empty" if self.asked else "", ""]
         size = readable(sum(entry.size for entry in self.found))
         if not self._more:
             return [size, _date(max(self.found, key=lambda entry: entry.modified))]
-        return [f"over {size}", f"{len(self.found):,}+ objects"]
+        return ["", f"over {len(self.found):,} objects"]
 
     @property
     def plain(self) -> dict[str, Any]:

@@ -60,13 +60,16 @@ class Table(Shown):
 
 
 def facts_of(preview: Preview) -> list[str]:
-    """Return in a few words: format, rows, columns, bytes, and nulls where every row is here."""
+    """Return in a few words: format, rows, columns, bytes."""
     shown, total = preview.rows.height, preview.total
-    rows = f"{shown:,} rows" if total in (None, shown) else f"{shown:,} of {total:,} rows"
-    columns = len(preview.schema)
+    rows = _count(shown, "row") if total in (None, shown) else f"{shown:,} of {_count(total or 0, 'row')}"
     size = readable(preview.size)
     fetched = size if preview.fetched is None else f"{readable(preview.fetched)} of {size} fetched"
-    return [preview.format, rows, f"{columns:,} column{'' if columns == 1 else 's'}", fetched]
+    return [preview.format, rows, _count(len(preview.schema), "column"), fetched]
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def note_of(preview: Preview) -> str:
@@ -83,7 +86,7 @@ def _text(preview: Preview) -> str:
 
     from glacier.console import print_preview
 
-    console = Console(file=io.StringIO(), width=_WIDTH, color_system=None, force_terminal=False)
+    console = Console(file=io.StringIO(), width=_WIDTH, color_system=None, force_terminal=False, force_jupyter=False)
     print_preview(console, preview)
     written: io.StringIO = console.file  # pyright: ignore[reportAssignmentType]
     return written.getvalue().rstrip()

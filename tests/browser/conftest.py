@@ -48,7 +48,7 @@ def notebook(lab: Lab, browser: Browser) -> Iterator[Notebook]:
 
 def _expected(error: str) -> bool:
     """Whether a message comes from JupyterLab itself: it asks for files that a new folder does not have."""
-    return bool(re.search(r"Failed to load resource|favicon|plugin '.*' failed|WebSocket", error))
+    return bool(re.search(r"Failed to load resource|favicon|plugin '.*' failed|WebSocket|debugger state", error))
 
 
 @pytest.fixture
@@ -59,6 +59,7 @@ def shoot(request: pytest.FixtureRequest, notebook: Notebook) -> Callable[[str],
         SHOTS.mkdir(parents=True, exist_ok=True)
         for theme, suffix in ((DARK, "dark"), (LIGHT, "light")):
             notebook.theme(theme)
+            notebook.page.locator(".glacier, .jp-OutputArea-output").last.scroll_into_view_if_needed()
             notebook.page.screenshot(path=SHOTS / f"{request.node.originalname}-{name}-{suffix}.png")
 
     return take

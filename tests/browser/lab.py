@@ -23,7 +23,7 @@ CHROMIUM = os.environ.get("GLACIER_CHROMIUM") or shutil.which("chromium") or "/u
 TOKEN = "t0ken"
 LIGHT, DARK = "JupyterLab Light", "JupyterLab Dark"
 KERNEL = "jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel"
-PATIENCE = 90_000
+PATIENCE = 15_000
 """Milliseconds after which a state that never came fails a test: far more than a busy machine needs."""
 
 # A news pop-up would cover a corner of the page.
@@ -140,6 +140,7 @@ class Notebook:
         self.page.wait_for_selector("#jupyterlab-splash", state="detached")
         self.page.wait_for_selector(".jp-Notebook .jp-Cell")
         self.page.evaluate("() => jupyterapp.restored")
+        self.page.evaluate("() => jupyterapp.shell.collapseLeft()")
         if kernel:
             self.idle()
 
@@ -184,10 +185,19 @@ class Notebook:
         path = self.page.evaluate("() => jupyterapp.shell.currentWidget.context.path")
         return json.loads((self.lab.root / path).read_text())
 
+    def outputs(self, cell: int) -> list[dict[str, Any]]:
+        """Save the notebook and return the outputs of a cell, each text in one piece."""
+        outputs = self.save()["cells"][cell]["outputs"]
+        for output in outputs:
+            data = output.get("data", {})
+            output["data"] = {kind: "".join(text) if isinstance(text, list) else text for kind, text in data.items()}
+        return outputs
+
     def theme(self, name: str) -> None:
         """Change the theme."""
         self.command("apputils:change-theme", theme=name)
         self.page.wait_for_selector(f"body[data-jp-theme-name='{name}']", state="attached")
+        self.page.wait_for_selector("#jupyterlab-splash", state="detached")
 
     def close(self) -> None:
         """End the kernel."""
