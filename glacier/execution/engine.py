@@ -152,15 +152,13 @@ class Engine:
     def _schedule(self, step: StepRun) -> bool:
         """Count what a step waits for; say whether it can come to its turn."""
         missing = 0
-        for source, _, _ in step.needs:
+        for source in step.needs:
             if isinstance(source, StepRun) and source.state not in FINISHED:
                 if source.failure is not None:
                     self._cannot(step, source)
                     return False
                 missing += 1
-                if source.children is None:
-                    source.children = []
-                source.children.append(step)
+                source.precede(step)
         step.missing = missing
         step.facts = self._facts_of(step)
         return True
@@ -362,7 +360,7 @@ class Engine:
     def _release(self, step: StepRun) -> StepRun | None:
         """Make ready what only waited for `step`; return the one of them with the longest path behind it."""
         best = None
-        for child in step.children or ():
+        for child in step.take_children():
             child.missing -= 1
             if child.missing or child.failure is not None:
                 continue
@@ -371,7 +369,6 @@ class Engine:
                 self._ready.push(best if child.rank > best.rank else child)
             if best is None or child.rank > best.rank:
                 best = child
-        step.children = None
         return best
 
     def _go_on(self, following: StepRun | None, target: StepRun | None) -> StepRun | None:
@@ -410,8 +407,7 @@ class Engine:
         todo = [step]
         while todo:
             lost = todo.pop()
-            children, lost.children = lost.children or (), None
-            for child in children:
+            for child in lost.take_children():
                 if child.failure is None:
                     self._skip(child, step.failure, f"{step.name} failed")
                     todo.append(child)
@@ -465,7 +461,7 @@ def _ancestry(step: StepRun) -> list[StepRun]:
     found = {step: None}
     todo = [step]
     while todo:
-        for source, _, _ in todo.pop().needs:
+        for source in todo.pop().needs:
             if isinstance(source, StepRun) and source.state not in FINISHED and source not in found:
                 found[source] = None
                 todo.append(source)
@@ -476,7 +472,7 @@ def _rank(steps: Sequence[StepRun]) -> None:
     """Give each step the length of the longest path behind it."""
     for step in reversed(steps):
         above = step.rank + 1
-        for source, _, _ in step.needs:
+        for source in step.needs:
             if isinstance(source, StepRun) and source.rank < above:
                 source.rank = above
 

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from glacier.execution.attempts import Job
 from glacier.recording.live import LiveStep
+from glacier.recording.steps import Spot, Step
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from glacier.execution.cancelling import Cancel
     from glacier.recording import RecordedTask
 
@@ -50,10 +53,27 @@ class StepRun(LiveStep):
     # What the scheduler keeps on it: how many of its inputs have no value yet (below 0: nobody wants it), who waits
     # for it, and how long the longest path behind it is.
     missing = -1
-    children: list[StepRun] | None = None
+    children: StepRun | list[StepRun] | None = None
     rank = 0
     awaited = False
     facts: Facts
+
+    def precede(self, child: StepRun) -> None:
+        """Let `child` wait for this step; most steps have one child, which takes no list."""
+        known = self.children
+        if known is None:
+            self.children = child
+        elif isinstance(known, list):
+            known.append(child)
+        else:
+            self.children = [known, child]
+
+    def take_children(self) -> Sequence[StepRun]:
+        """Return who waits for this step, once for each input that it is; nobody does any longer."""
+        known, self.children = self.children, None
+        if known is None:
+            return ()
+        return known if isinstance(known, list) else (known,)
 
     @property
     def kind(self) -> Literal["task", "inline"]:
@@ -80,3 +100,13 @@ class Facts:
         plain_settings = settings["executor"] == "local" and settings["timeout"] is None and settings["memory"] is None
         self.direct = plain_settings and not settings["retries"] and not settings["cache"] and not env.debug
         self.quick = False
+
+
+def _familiar() -> None:
+    """Show CPython every attribute of a StepRun before there are many: what it meets later costs each a dict."""
+    step: Any = StepRun(Spot("", "", None), 1, 0, ())
+    for name in (*StepRun.__annotations__, *LiveStep.__annotations__, *Step.__annotations__, "attempts", "began", "rank"):
+        setattr(step, name, None)
+
+
+_familiar()

@@ -34,6 +34,8 @@ class Deferred(wrapt.BaseObjectProxy[Any]):
     what nobody refers to any more is let go, as in plain Python.
     """
 
+    __slots__ = ("_self_step",)
+
     __wrapped__: Any
     _self_step: LiveStep
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping
     from types import FrameType
 
-    from glacier.recording.steps import Decision, Need, RecordedPipeline, RecordedTask
+    from glacier.recording.steps import Decision, Label, RecordedPipeline, RecordedTask
 
 __all__ = ["Recorder", "nest"]
 
@@ -89,14 +89,14 @@ class Recorder(ABC):
             step.args = args
         if kwargs:
             step.kwargs = kwargs
-        step.needs = self._needs(signature.named(args, kwargs))
+        self._connect(step, signature.named(args, kwargs))
         return step
 
     def inline_step(self, name: str, text: str, operands: Mapping[str, Any]) -> Step:
         """Record an operation that the body itself does, with what it needs."""
         step = self._step(name, sites.caller())
         step._text = text  # pyright: ignore[reportPrivateUsage]
-        step.needs = self._needs(operands.items())
+        self._connect(step, operands.items())
         return step
 
     def graph(self) -> Graph:
@@ -111,7 +111,9 @@ class Recorder(ABC):
         """Add to the steps what their sources say they take from the registry: asked for only when it is looked at."""
         for step in self.steps[self._complete :]:
             if step.task is not None and step.task.usage.registry:
-                step.needs = (*step.needs, *self._registry_needs(step.task))
+                found = list(self._registry_needs(step.task))
+                step.needs = (*step.needs, *(resource for resource, _ in found))
+                step.labels = (*step.labels, *(label for _, label in found))
         self._complete = len(self.steps)
 
     @contextmanager
@@ -155,8 +157,7 @@ class Recorder(ABC):
     def _spot(self, name: str, frame: FrameType) -> Spot:
         """Return where in the body a step called `name` is made now: the same for every turn of a loop."""
         frame = sites.outside(frame, self.body)
-        codes, instructions = sites.way(frame, self.body)
-        known = self._spots.get((name, *map(id, codes), *instructions))
+        known = self._spots.get((name, *sites.mark(frame, self.body)))
         return self._new_spot(name, frame) if known is None else known
 
     def _new_spot(self, name: str, frame: FrameType) -> Spot:
@@ -166,23 +167,31 @@ class Recorder(ABC):
         # spot keeps the codes alive, whose identities are in its key.
         spot = self._places.setdefault(place, Spot(name, place, sites.line_of(frame), codes))
         at_body = frame.f_code is self.body
-        key = (name, frame.f_lasti) if at_body else (name, *map(id, codes), *instructions)
+        key = (name, frame.f_lasti) if at_body else (name, *sites.mark(frame, self.body))
         self._spots[key] = spot
         if spot.codes is not codes:
             spot.codes = (*spot.codes, *codes)
         return spot
 
-    def _needs(self, named: Iterable[tuple[str, Any]]) -> tuple[Need, ...]:
-        found: list[Need] = []
+    def _connect(self, step: Step, named: Iterable[tuple[str, Any]]) -> None:
+        """Note which steps and resources stand in the arguments of a step."""
+        needs: list[Step | Resource] = []
+        labels: list[str] = []
         for name, value in named:
             if type(value) in ATOMS:
                 continue
-            step = self.step_of(value)
-            if step is not None:
-                found.append((step, name, None))
-            else:
-                found.extend((source, name, None) for inner in nested(value) for source in self._sources(inner))
-        return tuple(found)
+            source = self.step_of(value)
+            if source is not None:
+                needs.append(source)
+                labels.append(name)
+                continue
+            for inner in nested(value):
+                for each in self._sources(inner):
+                    needs.append(each)
+                    labels.append(name)
+        if needs:
+            step.needs = tuple(needs)
+            step.labels = tuple(labels)
 
     def _sources(self, value: Any) -> Iterator[Step | Resource]:
         if type(value) in ATOMS:
@@ -199,12 +208,12 @@ class Recorder(ABC):
         if known is not None:
             yield known[1]
 
-    def _registry_needs(self, task: RecordedTask) -> Iterator[Need]:
+    def _registry_needs(self, task: RecordedTask) -> Iterator[tuple[Resource, Label]]:
         for name, access in task.usage.registry.items():
             resource = self.env.resources.get(name)
             if resource is not None:
                 self.resource(resource, name)
-                yield self._by_identity[id(resource)][1], name, access
+                yield self._by_identity[id(resource)][1], (name, access)
 
     def _same_environment(self, what: str, thing: Any) -> None:
         env = context.stand_in(thing.env)

@@ -20,7 +20,7 @@ __all__ = [
     "NOTHING",
     "Decision",
     "Input",
-    "Need",
+    "Label",
     "RecordedPipeline",
     "RecordedTask",
     "Resource",
@@ -144,21 +144,24 @@ class Spot:
         self.count = 0
 
 
-Need: TypeAlias = "tuple[Step | Resource, str, Access | None]"
-"""What a step needs, as which parameter, and with which access to a resource where that is known already."""
+Label: TypeAlias = "str | tuple[str, Access]"
+"""As which parameter a step needs something, and with which access to a resource where that is known already."""
 
 
 class Step:
     """One task call or one operation of the body, before and after it ran.
 
-    `serial` counts the steps of a body, so that a step comes after everything it needs; `needs` says what that is.
+    `serial` counts the steps of a body, so that a step comes after everything it needs; `needs` says what that is, and
+    `labels` as what. They are two flat tuples because a step is made of as few objects as can be: the garbage collector
+    looks at each of them again and again.
     `args` and `kwargs` are those of a task call, with handles in the place of values.
     """
 
     task: RecordedTask | None = None
     args: tuple[Any, ...] = ()
     kwargs: Mapping[str, Any] = NOTHING
-    needs: tuple[Need, ...] = ()
+    needs: tuple[Step | Resource, ...] = ()
+    labels: tuple[Label, ...] = ()
     decisions: tuple[Decision, ...] = ()
     approximate = False
     _text: str | None = None
@@ -202,8 +205,13 @@ class Step:
     @property
     def inputs(self) -> tuple[Input, ...]:
         """What the step needs, without doubles, in the order of the parameters."""
-        found = (Input(source.key, name, access or self._access(source, name)) for source, name, access in self.needs)
+        found = (self._input(source, label) for source, label in zip(self.needs, self.labels, strict=True))
         return tuple(dict.fromkeys(found))
+
+    def _input(self, source: Step | Resource, label: Label) -> Input:
+        if not isinstance(label, str):
+            return Input(source.key, *label)
+        return Input(source.key, label, self._access(source, label))
 
     def _access(self, source: Step | Resource, name: str) -> Access:
         if isinstance(source, Step):
