@@ -12,7 +12,7 @@ from pathlib import Path
 import corpus
 import polars as pl
 import pytest
-from notebook import Notebook, Shown, notebook
+from notebook import Notebook, notebook
 
 from glacier.errors import GlacierError
 

@@ -444,6 +444,13 @@ def test_where_nobody_can_be_asked_it_refuses_unless_told(working, answers, proj
     assert isinstance(working.fail("%glacier run reporting").error, ProtectedError)
 
 
+def test_writing_in_the_body_itself_counts(working, answers):
+    working.run("@env.pipeline()\ndef direct():\n    env.get('report').write(clean())")
+    asked = answers("n")
+    assert isinstance(working.fail("%glacier run direct --env prod").error, ProtectedError)
+    assert "sales/report.parquet" in asked[0]
+
+
 def test_reading_asks_nobody(working, answers):
     asked = answers("n")
     assert working.run("%glacier run counting --env prod").value == 5

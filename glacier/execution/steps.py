@@ -105,7 +105,14 @@ class Facts:
 def _familiar() -> None:
     """Show CPython every attribute of a StepRun before there are many: what it meets later costs each a dict."""
     step: Any = StepRun(Spot("", "", None), 1, 0, ())
-    for name in (*StepRun.__annotations__, *LiveStep.__annotations__, *Step.__annotations__, "attempts", "began", "rank"):
+    for name in (
+        *StepRun.__annotations__,
+        *LiveStep.__annotations__,
+        *Step.__annotations__,
+        "attempts",
+        "began",
+        "rank",
+    ):
         setattr(step, name, None)
 
 
