@@ -1,4 +1,4 @@
-"""Every case of the corpus that a notebook meets has its verdict: lines, frames that are looked at, texts that are shown.
+"""Every case of the corpus that a notebook meets has its verdict: lines, frames and texts.
 
 The corpus assumes a grammar of its own. Where ours differs, `OURS` has the line that means the same, and why.
 """
