@@ -9,7 +9,7 @@ from html import escape
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, overload
 
-from glacier import context, modes, registry
+from glacier import context, home, modes, registry
 from glacier.errors import ConfigError, GlacierWarning, ResourceNotFoundError, did_you_mean
 from glacier.names import ENVIRONMENT, RESOURCE
 from glacier.recording import Recorder
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
+    from glacier.execution.journal import History, RunRecord
     from glacier.execution.options import RunOptions
 
 __all__ = ["Defaults", "GlacierEnv"]
@@ -278,12 +279,26 @@ class GlacierEnv:
         return known[name]
 
     def run(
-        self, pipeline: Pipeline, mode: str, body: Callable[[], Any], params: dict[str, Any], options: RunOptions
+        self,
+        pipeline: Pipeline,
+        mode: str,
+        body: Callable[[], Any],
+        params: dict[str, Any],
+        *,
+        options: RunOptions,
+        resumes: RunRecord | None = None,
     ) -> Any:
-        """Run a pipeline's body in a mode; `Pipeline.run` is the way to call this."""
+        """Run a pipeline's body in a mode; `Pipeline.run` and `Pipeline.resume` are the ways to call this."""
         if mode == "local":
             self.admit(pipeline, params)
-        return modes.run(mode, pipeline, self, body, params, options=options)
+        return modes.run(mode, pipeline, self, body, params, options=options, resumes=resumes)
+
+    @property
+    def runs(self) -> History:
+        """The runs of this environment's pipelines, newest first: `env.runs[0]`, or `env.runs["3f2a"]` by its id."""
+        from glacier.execution.journal import History
+
+        return History(home.home(), self._here().name)
 
     def admit(self, target: Task | Pipeline, params: Mapping[str, Any]) -> None:
         """Let the `guard`, if there is one, object to a run of a task or pipeline with these parameters."""
@@ -351,6 +366,14 @@ class GlacierEnv:
     def export_state(self, path: str | os.PathLike[str]) -> Path:
         """Write `describe()` as versioned JSON to a file, making its folders, and return the file's path."""
         return write_state(self.describe(), path)
+
+    def configuration(self) -> str:
+        """Return what the provider is set to and what everything inherits, as text without secrets."""
+        import json
+
+        here = self._here()
+        levels = [shown(cascade(Level("", _given(part)))) for each in here._defaults for part in _parts(each)]
+        return json.dumps([here.name, _provider_state(here._provider), levels], sort_keys=True, default=str)
 
     def _resource_state(self, name: str, resource: Any) -> ResourceState:
         config = shown(self.resource_settings(resource))
@@ -430,6 +453,10 @@ def _variable(variables: Mapping[str, str], name: str, default: str) -> str:
 
 def _given(config: Settings | None) -> Mapping[str, Any]:
     return {} if config is None else config.set_fields()
+
+
+def _parts(defaults: Defaults) -> tuple[Settings | None, ...]:
+    return defaults.bucket, defaults.serverless, defaults.task
 
 
 def _provider_text(provider: Any) -> str:

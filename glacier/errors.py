@@ -11,9 +11,14 @@ GlacierError
 ├── FormatError (ValueError)                bytes that are not of the format they should be
 ├── MissingDependencyError (TypeError)      a task parameter that nothing can fill
 ├── MissingExtraError (ImportError)         an optional package that is not installed
+├── Unfingerprintable (TypeError)           a part of a task call of which it cannot be told whether it changed
+├── CacheError (RuntimeError)               a result that cannot be kept
+│   ├── DamagedEntryError                   a kept result whose bytes are not those that were written
+│   └── ForeignEntryError                   a kept result that this user did not write
 ├── UnboundTaskError (RuntimeError)         a task without an environment was called
 ├── PipelineError (RuntimeError)            a pipeline that cannot be recorded or run as written
 ├── TaskTimeoutError (TimeoutError)         a task took longer than its timeout
+├── JournalError (RuntimeError)              the history of runs cannot be read
 ├── TaskMemoryError (MemoryError)           a task took more memory than its limit
 ├── TaskCancelledError (RuntimeError)       a task was stopped because its run was cancelled
 ├── TransferError (TypeError)               a value that cannot be sent to the process of a task or back
@@ -34,12 +39,16 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AccessError",
+    "CacheError",
     "ConfigError",
+    "DamagedEntryError",
     "ExecutorError",
+    "ForeignEntryError",
     "FormatError",
     "GlacierError",
     "GlacierWarning",
     "InfrastructureError",
+    "JournalError",
     "MissingDependencyError",
     "MissingExtraError",
     "ObjectExistsError",
@@ -53,6 +62,7 @@ __all__ = [
     "TaskTimeoutError",
     "TransferError",
     "UnboundTaskError",
+    "Unfingerprintable",
     "WorkerDiedError",
     "did_you_mean",
 ]
@@ -118,6 +128,29 @@ class MissingExtraError(GlacierError, ImportError):
     """An optional package is needed and not installed."""
 
 
+class Unfingerprintable(GlacierError, TypeError):
+    """It cannot be told whether a part of a task call changed; `part` names it, such as "argument df"."""
+
+    def __init__(self, message: str, *, hint: str | None = None, part: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.part = part
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.message, self.hint), {"part": self.part}
+
+
+class CacheError(GlacierError, RuntimeError):
+    """A result cannot be kept, or a kept one cannot be had."""
+
+
+class DamagedEntryError(CacheError):
+    """The bytes of a kept result are missing, or not those that were written."""
+
+
+class ForeignEntryError(CacheError):
+    """A kept result would have to be unpickled, and this user did not write it."""
+
+
 class UnboundTaskError(GlacierError, RuntimeError):
     """A task that belongs to no environment was called."""
 
@@ -128,6 +161,10 @@ class PipelineError(GlacierError, RuntimeError):
 
 class TaskTimeoutError(GlacierError, TimeoutError):
     """A task ran longer than its timeout."""
+
+
+class JournalError(GlacierError, RuntimeError):
+    """The history of runs cannot be read: it is damaged, or a newer Glacier wrote it."""
 
 
 class TaskMemoryError(GlacierError, MemoryError):

@@ -13,6 +13,7 @@ __all__ = [
     "EnvName",
     "Options",
     "Params",
+    "Progress",
     "Provider",
     "Region",
     "Target",
@@ -25,6 +26,10 @@ __all__ = [
 Target = Annotated[str, typer.Argument(metavar="FILE[:PIPELINE]", help="A Python file, and the pipeline in it.")]
 Params = Annotated[
     list[str] | None, typer.Option("-p", "--param", metavar="KEY=VALUE", help="A parameter of the pipeline.")
+]
+Progress = Annotated[
+    bool | None,
+    typer.Option("--progress/--no-progress", help="Tell of the run while it goes on: by default on a terminal."),
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Address = Annotated[

@@ -32,6 +32,7 @@ from glacier import context
 from glacier.errors import PipelineError
 from glacier.execution.attempts import Call, Touched, attempt
 from glacier.execution.cancelling import Cancel
+from glacier.execution.memory import MISSING
 from glacier.execution.ready import Ready
 from glacier.execution.steps import FINISHED, Facts, StepRun
 from glacier.recording.live import Deferred, plain
@@ -62,6 +63,8 @@ class Engine:
         self.cancel = Cancel()
         self.failures: list[BaseException] = []
         self._tell = run.tell if run.events else None
+        self._memory = run.memory
+        self._resumes = run.memory is not None and run.memory.resumes
         self._facts: dict[RecordedTask, Facts] = {}
         self._ready = Ready()
         self._lock = threading.Lock()
@@ -86,7 +89,7 @@ class Engine:
             if self._closed:
                 raise PipelineError(f"step {step.key!r} of run {self.run.id} has no value: it is {step.state}")
             if step.failure is None:
-                self._want(_ancestry(step))
+                self._want(self._needed([step]) if self._resumes else _ancestry(step))
             self._attend(step)
         return handle.__wrapped__
 
@@ -96,14 +99,26 @@ class Engine:
         Raises:
             Exception: the error of the step that failed, or a group of several.
         """
-        self._want([step for step in steps if step.failure is None])
+        steps = [step for step in steps if step.failure is None]
+        if self._memory is not None and self._resumes:
+            steps = self._needed([step for step in steps if not self._memory.is_settled(step)])
+        self._want(steps)
         self._attend(None)
 
     def done(self, step: StepRun, value: Any) -> None:
         """Take the value of an operation that the body did itself."""
         step.began = time.perf_counter()
         step.seconds = 0.0
+        if self._memory is not None and self._resumes:
+            self._memory.operation(step)
         self._note_value(step, value)
+
+    def say(self, line: str) -> None:
+        """Take a line that the task on this thread printed or logged; one of the body itself is let go."""
+        ident = threading.get_ident()
+        step = next((step for step, thread in tuple(self._running.items()) if thread == ident), None)
+        if step is not None:
+            self.run.note(step, "log", {"line": line})
 
     def close(self) -> None:
         """Start nothing more and let the idle threads go."""
@@ -168,6 +183,34 @@ class Engine:
         if self.options.on_error == "fail":
             raise source.failure
         self._skip(step, source.failure, f"{source.name} failed")
+
+    def _needed(self, targets: Iterable[StepRun]) -> list[StepRun]:
+        """Return what has to run for the sake of `targets`, each after all that it needs.
+
+        What the resumed run kept is taken from there; what it needed then need not run.
+        """
+        found: dict[StepRun, None] = {}
+        todo = list(targets)
+        while todo:
+            step = todo.pop()
+            if step.state not in FINISHED and step not in found and not self._recalled(step):
+                found[step] = None
+                todo += [source for source, _, _ in step.needs if isinstance(source, StepRun)]
+        return sorted(found, key=lambda each: each.serial)
+
+    def _recalled(self, step: StepRun) -> bool:
+        """Whether the resumed run kept the value of a step; it is then at hand."""
+        assert self._memory is not None
+        value = self._memory.recall(step)
+        if value is MISSING:
+            return False
+        step.state = "cached"
+        handle, step.handle = step.handle, None
+        if handle is not None:
+            handle.__wrapped__ = value
+        if self._tell is not None:
+            self._tell("cached", step)
+        return True
 
     # --- working ------------------------------------------------------------------------------------------------
 
@@ -287,6 +330,8 @@ class Engine:
 
     def _call(self, step: StepRun, facts: Facts) -> Any:
         """Return the value of a task."""
+        if self._memory is not None:
+            self._memory.began(step)
         args, kwargs = _plain_arguments(step)
         if not facts.direct:
             return self._attempt(step, facts, Call(facts.fn, args, kwargs))
@@ -305,9 +350,13 @@ class Engine:
                 step.attempts += 1
             self.run.note(step, kind, details)
 
+        def say(line: str) -> None:
+            self.run.note(step, "log", {"line": line})
+
         if self.env.debug:
             call = Call(_computed, (call.fn, *call.args), call.kwargs)
-        return attempt(call, facts.job, note)
+        with context.using(context.lines, say):
+            return attempt(call, facts.job, note)
 
     def _note_value(self, step: StepRun, value: Any) -> None:
         step.state = "done"
@@ -317,6 +366,8 @@ class Engine:
         if handle is not None:
             handle.__wrapped__ = value
             step.handle = None
+        if self._memory is not None and step.task is not None:
+            self._memory.ended(step, value)
         if self._tell is not None:
             self._tell("planned" if type(value).__name__ == "LazyFrame" else "succeeded", step)
 
@@ -337,6 +388,8 @@ class Engine:
         step.state = "failed"
         step.failure = error
         step.error = f"{type(error).__name__}: {error}"[:500]
+        if self._memory is not None:
+            self._memory.lost(step)
         if self._tell is not None:
             self._tell("failed", step)
 
@@ -417,6 +470,8 @@ class Engine:
         step.failure = failure
         step.detail = why
         self._wanted.pop(step, None)
+        if self._memory is not None:
+            self._memory.lost(step)
         if self._tell is not None:
             self._tell("skipped", step)
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from glacier.execution.events import Kind
+    from glacier.execution.memory import Memory
     from glacier.execution.options import RunOptions
     from glacier.graph import Graph
 
@@ -48,6 +49,7 @@ class Run:
     seconds: float | None = None
     events: Stream = field(default_factory=lambda: Stream(""), repr=False)
     recorder: LiveRecorder | None = field(default=None, repr=False)
+    memory: Memory | None = field(default=None, repr=False)
 
     @property
     def steps(self) -> Mapping[str, StepRun]:
@@ -89,6 +91,11 @@ class Run:
 
     def note(self, step: StepRun, kind: Any, details: Mapping[str, Any]) -> None:
         """Tell the listeners what an attempt says: see `attempt`."""
+        error = details.get("error")
+        if isinstance(error, BaseException):
+            details = {**details, "error": f"{type(error).__name__}: {error}"[:500]}
+        if self.memory is not None:
+            self.memory.noted(step, kind, details)
         if self.events:
             known = {name: details[name] for name in ("attempt", "seconds", "error") if name in details}
             self.events.emit(kind, step.key, step.name, **known, detail=str(details.get("line", "")))
@@ -122,6 +129,8 @@ def execute(run: Run, pipeline: RecordedPipeline, env: Any, body: Callable[[], A
     run.events = Stream(run.id, options.listeners)
     engine = Engine(run, env, options, options.max_workers or env.max_workers or (os.cpu_count() or 1) + 4)
     recorder = run.recorder = LiveRecorder(pipeline, env, engine.force, engine.done, StepRun)
+    if run.memory is not None and run.memory.resumes:
+        recorder.met = run.memory.met
     outcome: list[tuple[bool, Any]] = []
     over = threading.Event()
 
@@ -176,11 +185,16 @@ def _over(run: Run, state: State, start: float, error: BaseException | None = No
     for step in run.recorder.steps if run.recorder else ():
         assert isinstance(step, StepRun)
         if step.state in _UNFINISHED:
-            step.state = "cancelled"
+            settled = step.state == "recorded" and run.memory is not None and run.memory.is_settled(step)
+            step.state = "cached" if settled else "cancelled"
+            if run.memory is not None and not settled and step.task is not None:
+                run.memory.lost(step)
             if run.events:
-                run.tell("cancelled", step)
+                run.tell("cached" if settled else "cancelled", step)
+    text = None if error is None else f"{type(error).__name__}: {error}"[:500]
+    if run.memory is not None:
+        run.memory.finished(text)
     if run.events:
-        text = None if error is None else f"{type(error).__name__}: {error}"[:500]
         run.events.emit("run_finished", "", run.pipeline, seconds=run.seconds, error=text, detail=state)
 
 
@@ -189,14 +203,19 @@ _UNFINISHED = frozenset({"recorded", "ready", "running", "cancelled"})
 
 def _record_and_finish(engine: Engine, recorder: LiveRecorder, body: Callable[[], Any]) -> Any:
     try:
-        with context.using(context.recorder, recorder):
+        with context.using(context.recorder, recorder), context.using(context.lines, engine.say):
             result = _body_result(body, engine, recorder)
     except Exception as error:
+        if engine.run.memory is not None:
+            engine.run.memory.drawn(recorder)
         if engine.options.on_error == "continue":
             _finish_after(error, engine, recorder)
         raise
-    engine.finish(_tasks(recorder))
-    return replaced(result, plain)
+    if engine.run.memory is not None:
+        engine.run.memory.drawn(recorder)
+    with context.using(context.lines, engine.say):
+        engine.finish(_tasks(recorder))
+        return replaced(result, plain)
 
 
 def _finish_after(error: Exception, engine: Engine, recorder: LiveRecorder) -> None:

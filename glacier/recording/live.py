@@ -143,12 +143,16 @@ class LiveRecorder(Recorder):
         self.force = force
         self._done = done
         self._step_type = make
+        self.met: Callable[[Any], None] | None = None
+        """What is told of each task call as the body makes it."""
 
     def call(self, task: RecordedTask, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Deferred:
         """Record a task call; return its value to come."""
         step: Any = self.task_step(task, args, kwargs, sys._getframe(2))  # pyright: ignore[reportPrivateUsage]
         step.handle = deferred = Deferred(None)
         deferred._self_step = step
+        if self.met is not None:
+            self.met(step)
         return deferred
 
     def _make(self, spot: Spot, number: int, serial: int, group: tuple[str, ...]) -> LiveStep:
