@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
+    from glacier.execution.run import Run
+
 __all__ = ["Session"]
 
 _CURRENT = "env"
@@ -229,6 +231,13 @@ class Session:
             return self.pipeline(name, env)
         task = here.find_task(name)
         return (task if env is None else _bound(task, self.named(env))).as_pipeline()
+
+    def run_here(self, pipeline: Pipeline) -> Run | None:
+        """Return the pipeline's newest run, if it was one of this kernel."""
+        from glacier.execution.run import Run
+
+        run = pipeline.last_run
+        return run if isinstance(run, Run) else None
 
     def states(self, pipeline: Pipeline) -> tuple[dict[str, str], dict[str, str]]:
         """Return states and notes of a pipeline's steps by key: of its last run, and what is stale since."""

@@ -6,6 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from glacier.execution.run import Run
 from glacier.staleness import Snapshot, outdated, snapshot
 
 if TYPE_CHECKING:
@@ -65,7 +66,8 @@ class Stale:
 
     def _look_at(self, env: GlacierEnv, name: str) -> str | None:
         run, seen = env.find_pipeline(name).last_run, self._seen.get((id(env), name))
-        if run is not None and run.graph is not None and (seen is None or seen.run != run.id):
+        # What an earlier kernel ran is in the journal, but not what its tasks were then.
+        if isinstance(run, Run) and run.graph is not None and (seen is None or seen.run != run.id):
             asked = self._asking.submit(snapshot, env, run.graph, buckets=True)
             wait([asked], timeout=_PATIENCE)
             self._seen[id(env), name] = _Seen(run.id, run.graph, snapshot(env, run.graph), asked, {})

@@ -22,10 +22,11 @@ def watched(session: Session, pipeline: Pipeline, params: Mapping[str, Any]) -> 
     graph = pipeline.run("analyze", **params)["dag"]
     states, _ = session.states(pipeline)
     stale = {key: state for key, state in states.items() if state == "stale"}
-    before = pipeline.last_run
+    before = session.run_here(pipeline)
     live = widgets.live(graph, env=pipeline.env, states=stale)
     live.show()
     try:
         yield [live]
     finally:
-        live.finish(pipeline.last_run if pipeline.last_run is not before else None)
+        run = session.run_here(pipeline)
+        live.finish(None if run is before else run)

@@ -195,7 +195,7 @@ class Engine:
             step = todo.pop()
             if step.state not in FINISHED and step not in found and not self._recalled(step):
                 found[step] = None
-                todo += [source for source, _, _ in step.needs if isinstance(source, StepRun)]
+                todo += [source for source in step.needs if isinstance(source, StepRun)]
         return sorted(found, key=lambda each: each.serial)
 
     def _recalled(self, step: StepRun) -> bool:

@@ -33,6 +33,6 @@ def run(session: Session, given: argparse.Namespace) -> Any:
     if given.output is not None:
         path = graph.save(given.output, states, notes)
         return Text(str(path), {"path": str(path)})
-    board = widgets.dag(graph, pipeline.last_run, env=pipeline.env)
+    board = widgets.dag(graph, session.run_here(pipeline), env=pipeline.env)
     board.ledger.mark(states)
     return With(board, lambda: graph_data(graph, states))
