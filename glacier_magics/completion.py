@@ -25,6 +25,7 @@ _PATIENCE = 0.4
 """Seconds that Tab waits for a store; what comes later is there at the next Tab."""
 _FRESH = 60.0
 """Seconds that an answer of a store is taken for true."""
+_RUNS = 50
 _LINE = re.compile(r"^\s*(?:[\w.\[\], ]+=\s*)?%{1,2}glacier\s+(.*)$", re.DOTALL)
 
 
@@ -98,6 +99,7 @@ class Matcher:
             "tasks": lambda: env.tasks,
             "pipelines": lambda: env.pipelines,
             "runnable": lambda: [*env.pipelines, *env.tasks],
+            "runs": lambda: [run.id for run in env.runs[:_RUNS]],
             "settings": lambda: [*env.list_resources(), *env.tasks],
             "resources": lambda: [*env.list_resources(), *self._objects(env, fragment)],
             "previewable": lambda: [*env.list_resources(), *self._objects(env, fragment), *self._frames()],

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
-from glacier.execution.run import Run
 from glacier.staleness import Snapshot, outdated, snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from glacier import GlacierEnv, Graph
+    from glacier.execution.journal import RunRecord
+    from glacier.execution.run import Run
 
 __all__ = ["Stale"]
 
@@ -66,8 +67,7 @@ class Stale:
 
     def _look_at(self, env: GlacierEnv, name: str) -> str | None:
         run, seen = env.find_pipeline(name).last_run, self._seen.get((id(env), name))
-        # What an earlier kernel ran is in the journal, but not what its tasks were then.
-        if isinstance(run, Run) and run.graph is not None and (seen is None or seen.run != run.id):
+        if _of_this_kernel(run) and run.graph is not None and (seen is None or seen.run != run.id):
             asked = self._asking.submit(snapshot, env, run.graph, buckets=True)
             wait([asked], timeout=_PATIENCE)
             self._seen[id(env), name] = _Seen(run.id, run.graph, snapshot(env, run.graph), asked, {})
@@ -79,3 +79,12 @@ class Stale:
         seen.told = stale
         new = {seen.graph[step].name: reason for step, reason in stale.items() if told.get(step) != reason}
         return f"stale in {name}: {', '.join(f'{task} ({reason})' for task, reason in new.items())}" if new else None
+
+
+def _of_this_kernel(run: Run | RunRecord | None) -> TypeGuard[Run]:
+    """Whether a run is no record: of what an earlier kernel ran nobody knows what its tasks were then."""
+    if run is None:
+        return False
+    from glacier.execution.run import Run
+
+    return isinstance(run, Run)

@@ -119,6 +119,11 @@ def test_other_lines_are_left_to_ipython(nb):
     assert "sales_total" in nb.complete("%timeit sales_to")
 
 
+def test_runs_are_offered_by_their_ids(nb):
+    nb.run("%glacier run counting")
+    assert nb.complete("%glacier logs ") == [nb["env"].runs[0].id]
+
+
 def test_a_slow_store_holds_nobody_up_and_its_answer_is_kept(nb, monkeypatch):
     release, asked = threading.Event(), []
 

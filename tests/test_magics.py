@@ -325,6 +325,25 @@ def test_several_pipelines_and_none_named_is_refused(working):
     assert "name one: counting, reporting" in working.fail("%glacier run").traceback
 
 
+def test_runs_are_kept_with_their_logs_and_resumed(working):
+    working.run("%glacier run counting")
+    working.run(
+        "ready = False\n@env.task()\ndef picky(df: pl.DataFrame):\n    print('looking')\n    assert ready\n    return 7"
+    )
+    working.run("@env.pipeline()\ndef careful():\n    return picky(clean())")
+    working.fail("%glacier run careful")
+    runs = working.run("%glacier runs --json").value.value
+    assert [(run["pipeline"], run["state"]) for run in runs] == [("careful", "failed"), ("counting", "done")]
+    failed = runs[0]["id"]
+    assert [line["line"] for line in working.run(f"%glacier logs {failed} picky --json").value.value] == ["looking"]
+    assert "careful" in working.run(f"%glacier runs {failed}").text
+    working.run("ready = True")
+    assert working.run(f"%glacier resume {failed[:6]}").value == 7
+    states = {task["name"]: task["state"] for task in working.run("%glacier runs --json").value.value[0]["tasks"]}
+    assert states["clean"] == "cached"
+    assert "no run 'zzz'" in working.fail("%glacier resume zzz").traceback
+
+
 # --- cells ------------------------------------------------------------------------------------------------------------
 
 
