@@ -247,6 +247,10 @@ class Session:
             states[key], notes[key] = "stale", reason
         return states, notes
 
+    def has_resource(self, name: str) -> bool:
+        """Whether the current environment, if there is one, has a resource of that name."""
+        return self.current is not None and name in self.current.resources
+
     def frame(self, name: str) -> Any:
         """Return the DataFrame or LazyFrame that a variable of the notebook holds, None where it holds none."""
         value = self.names.get(name)
