@@ -122,6 +122,10 @@ class Task:
             self._usage = source_usage(self.fn)
         return self._usage
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is only remembered, which may belong to other environments."""
+        return {**vars(self), "_usage": None, "_settings": {}}
+
     def __repr__(self) -> str:
         return f"<Task {self.name!r} of {_where(self.env)}>"
 
@@ -286,6 +290,9 @@ class Pipeline:
     def signature(self) -> Signature:
         """The parameters and what can fill them."""
         return Signature(self.fn)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "last_run": None}
 
     def __repr__(self) -> str:
         return f"<Pipeline {self.name!r} of {_where(self.env)}>"

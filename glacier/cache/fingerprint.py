@@ -42,7 +42,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, cast
 
 from glacier.cache.code import facts
-from glacier.cache.identity import bucket_identity, frame_identity, named_file
+from glacier.cache.identity import bucket_identity, frame_identity, named_file, scanned_identity
 from glacier.cache.modules import is_own, library_version
 from glacier.cache.store import Stored
 from glacier.errors import GlacierError, GlacierWarning, Unfingerprintable
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from glacier.cache.code import CodeFacts, Import
+    from glacier.cache.plans import Source
 
 __all__ = ["Fingerprint", "fingerprint", "fingerprint_or_warn"]
 
@@ -91,7 +92,7 @@ def fingerprint(
     walk.function(fn, "code")
     for name, value in arguments.items():
         walk.argument(name, value)
-    walk.part("config", sorted((name, value) for name, value in config.items() if name not in _NO_MATTER))
+    walk.settings("config", sorted((name, value) for name, value in config.items() if name not in _NO_MATTER))
     walk.finish()
     walk.parts["python"] = f"{sys.version_info[0]}.{sys.version_info[1]}"
     walk.parts["polars"] = polars or _polars_version()
@@ -156,6 +157,7 @@ class _Walk:
         self._texts: set[str] = set()
         self._names: set[str] = set()
         self._objects = 0
+        self._files_count = True
 
     # --- parts --------------------------------------------------------------------------------------------------
 
@@ -179,6 +181,12 @@ class _Walk:
         """
         self._at = name
         self.parts[name] = self._guarded(value).hex()
+
+    def settings(self, name: str, value: Any) -> None:
+        """Take settings as a part: a path in them is a place, and what lies there does not count."""
+        self._files_count = False
+        self.part(name, value)
+        self._files_count = True
 
     def finish(self) -> None:
         """Walk what waits, then the environments that were met, whose resources the code names."""
@@ -418,8 +426,10 @@ class _Walk:
         return self._by_state(value)
 
     def _text(self, value: str) -> bytes:
-        named = named_file(value) if "/" in value or "." in value or len(self._within) == 0 else None
-        if named is None and _is_remote(value):
+        named = None
+        if self._files_count and ("/" in value or "." in value or not self._within):
+            named = named_file(value)
+        if named is None and self._files_count and _is_remote(value):
             message = f"{value[:80]!r} names data elsewhere"
             raise Unfingerprintable(message, hint="pass a bucket resource instead: it knows its version marks")
         return _framed(b"str", value.encode("utf-8", "surrogatepass"), (named or "").encode("utf-8", "surrogateescape"))
@@ -436,7 +446,7 @@ class _Walk:
 
     def _path(self, value: PurePath) -> bytes:
         text = str(value)
-        named = named_file(text) or named_file(f"./{text}")
+        named = (named_file(text) or named_file(f"./{text}")) if self._files_count else None
         return _framed(b"path", text.encode("utf-8", "surrogateescape"), (named or "").encode("utf-8", "replace"))
 
     def _module_value(self, value: types.ModuleType) -> bytes:
@@ -480,10 +490,14 @@ class _Walk:
         functions = [self.value(each) for each in plan.functions]
         return _digest(b"plan", plan.digest, *sources, *functions)
 
-    def _source(self, address: str) -> str:
-        named = named_file(address.removeprefix("file://"))
-        if named is None:
-            message = f"a query that reads {address[:80]!r}, of which it cannot be told whether it changed"
+    def _source(self, source: Source) -> str:
+        storage = getattr(source.credentials, "storage", None)
+        if storage is not None:
+            return scanned_identity(source.address, storage)
+        address = source.address.removeprefix("file://")
+        named = named_file(address) or "nothing"
+        if "://" in address:
+            message = f"a query that reads {source.address[:80]!r}, of which it cannot be told whether it changed"
             raise Unfingerprintable(message, hint="let the task take the bucket, and scan it there")
         return named
 
@@ -508,10 +522,10 @@ class _Walk:
         if self._names & {"bucket", "serverless"}:
             message = "the code makes buckets or functions while it runs"
             raise Unfingerprintable(message, hint="register them, and let the task take them", part=self._at)
-        self.part(f"environment {env.name}", [type(env.provider).__name__, getattr(env.provider, "config", None)])
+        self.settings(f"environment {env.name}", [type(env.provider).__name__, getattr(env.provider, "config", None)])
         named = [name for name in env.resources if name in self._texts]
         if not named and self._names & {"get", "resources"}:
-            named = list(env.resources)
+            named = [name for name, each in env.resources.items() if not _is_function(each)]
         for name in named:
             self.part(f"resource {name}", env.resources[name])
 
@@ -601,8 +615,12 @@ def _is_enum(found: type) -> bool:
     return issubclass(found, Enum)
 
 
+def _is_function(value: Any) -> bool:
+    return _of_class("glacier.resources", "Serverless")(value)
+
+
 def _is_resource(value: Any) -> bool:
-    return _of_class("glacier.resources", "Bucket")(value) or _of_class("glacier.resources", "Serverless")(value)
+    return _of_class("glacier.resources", "Bucket")(value) or _is_function(value)
 
 
 def _speaks_for_itself(value: Any) -> bool:

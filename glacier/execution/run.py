@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 from glacier import context
 from glacier.execution.engine import Engine
 from glacier.execution.events import Stream
-from glacier.execution.steps import FINISHED, State, StepRun
+from glacier.execution.steps import State, StepRun
 from glacier.recording import RecordedPipeline, replaced, sites
 from glacier.recording.live import LiveRecorder, plain
 
@@ -243,7 +243,7 @@ def _body_result(body: Callable[[], Any], engine: Engine, recorder: LiveRecorder
         return body()
     except TypeError as error:
         ours = any(step.failure is error for step in cast("list[StepRun]", recorder.steps))
-        if not ours and any(step.state in FINISHED for step in cast("list[StepRun]", recorder.steps)):
+        if not ours and any(step.known for step in cast("list[StepRun]", recorder.steps)):
             error.add_note(
                 "if a task's result was handed to code that insists on its plain type, do this inside a task"
             )

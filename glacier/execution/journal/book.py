@@ -69,7 +69,11 @@ class Book:
         self._writer = writer(home)
         self._note = self._writer.note
         self.home = self._writer.home
-        self._note(Begun(run.id, _columns(run, plan)))
+        self._begun = Begun(run.id, _columns(run, plan))
+
+    def open(self) -> None:
+        """Begin the entry."""
+        self._writer.open(self._begun)
 
     # --- what happens -----------------------------------------------------------------------------------------------
 
@@ -85,6 +89,10 @@ class Book:
             self._note((_write_value, self.run.id, step, self._kept(step, value)))
         if step.seconds is not None and step.seconds > PAUSE:
             self._writer.flush(HURRIED)
+
+    def changed(self, step: StepRun) -> None:
+        """Take note of another state of a step that has returned a plan."""
+        self._note((_write_change, self.run.id, step, step.state, step.seconds))
 
     def lost(self, step: StepRun) -> None:
         """Take note that a step failed, was skipped or was cancelled."""
@@ -113,11 +121,14 @@ class Book:
                 self._writer.flush()
 
     def close(self) -> None:
-        """End the entry in any case, and warn of what the user should know now that the run is over."""
-        if not self._over:
-            self.run.state = "cancelled"
-            self.finished(None)
-        self._writer.flush()
+        """End the entry in any case, and warn of what the user should know now that the run is over.
+
+        Polars makes two interrupts of one, so that another may come in the midst of this.
+        """
+        while not self._over:
+            with suppress(KeyboardInterrupt):
+                self.run.state = "cancelled"
+                self.finished(None)
         if self._earlier is not None:
             self._earlier.say_changes(self.run.id)
         self._writer.troubles()
@@ -222,6 +233,11 @@ def _write_value(batch: Batch, run: int, step: StepRun, kept: tuple[Any, Any]) -
     row = _write_state(batch, run, step)
     row[Row.SECONDS : Row.ATTEMPTS + 1] = step.seconds, step.rows, step.bytes, step.attempts
     row[Row.FORM :] = kept
+
+
+def _write_change(batch: Batch, run: int, step: StepRun, state: str, seconds: float | None) -> None:
+    row = batch.task(run, step.key, step.name)
+    row[Row.STATE], row[Row.SECONDS] = state, seconds
 
 
 def _write_loss(batch: Batch, run: int, step: StepRun, when: float) -> None:
