@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from glacier.errors import GlacierError, RenderError
-from glacier.render import png, svg, text, visible
+from glacier.render import png, svg, text
 from glacier.resources import Bucket
 from glacier.resources.preview import Preview
 from glacier_magics.widgets import markup
@@ -18,6 +18,7 @@ from glacier_magics.widgets.pages import Pages, text_of
 from glacier_magics.widgets.sheet import Sheet
 from glacier_magics.widgets.shown import Shown, in_notebook
 from glacier_magics.widgets.tables import facts_of
+from glacier_magics.widgets.texts import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -88,9 +89,9 @@ class Board(Shown):
 
     def _behind(self, node: Node) -> dict[str, Any]:
         try:
-            return _value_shown(self._value(node), visible(node.name, 60))
+            return _value_shown(self._value(node), clean(node.name, 60))
         except GlacierError as error:
-            return _nothing() | {"text": visible(str(error), 1000)}
+            return _nothing() | {"text": clean(str(error), 1000)}
 
     def _value(self, node: Node) -> Any:
         if node.kind != "resource":
@@ -119,7 +120,7 @@ class Board(Shown):
     def _table(self, entries: Mapping[str, Entry]) -> str:
         heads = ("task", "state", "rows", "time", "tries", "error")
         rows = markup.table(heads, self._rows(entries), right=(2, 3, 4))
-        return markup.card(self.token if self.front else "", visible(self.graph_name, 100), [self.line], rows)
+        return markup.card(self.token if self.front else "", clean(self.graph_name, 100), [self.line], rows)
 
     def _rows(self, entries: Mapping[str, Entry]) -> list[list[str]]:
         details = self.ledger.details()
@@ -128,14 +129,14 @@ class Board(Shown):
             if box["kind"] in ("task", "fold"):
                 state, _, count, time, tries = entries[box["id"]]
                 error = details.get(box["id"], {}).get("error", "").strip().split("\n")[-1]
-                rows.append([box["label"], state, count, time, str(tries or ""), visible(error, 200)])
+                rows.append([box["label"], state, count, time, str(tries or ""), clean(error, 200)])
         return rows
 
     def _lines(self, entries: Mapping[str, Entry]) -> str:
         rows = self._rows(entries)
         widths = [max((len(row[place]) for row in rows), default=0) for place in range(5)]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, [*widths, 0], strict=True)) for row in rows]
-        return "\n".join([f"{visible(self.graph_name, 100)}: {self.line}", *(f"  {line.rstrip()}" for line in lines)])
+        return "\n".join([f"{clean(self.graph_name, 100)}: {self.line}", *(f"  {line.rstrip()}" for line in lines)])
 
     @property
     def graph_name(self) -> str:
