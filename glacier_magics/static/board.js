@@ -28,7 +28,7 @@ function drawBoard(model, host) {
   const tabs = ["graph", "table"].map((view) => h("button", { type: "button", class: "gl-tab", role: "tab", "data-view": view, onclick: () => turnTo(view) }, view));
   const tool = (label, text, action) => h("button", { type: "button", class: "gl-button", "aria-label": label, title: label, onclick: action }, text);
   const tools = h("span", { class: "gl-tools" }, tool("zoom out", "−", () => zoom(1 / 1.25)), tool("zoom in", "+", () => zoom(1.25)), tool("fit the whole graph", "fit", () => fit()));
-  const root = h("section", { class: "glacier gl-board" },
+  const root = h("section", { class: "glacier gl-board tex2jax_ignore mathjax_ignore" },
     h("header", { class: "gl-bar" }, h("span", { class: "gl-title" }, sheet.name), line, h("span", { class: "gl-gap" }), note, tools, h("span", { class: "gl-tabs", role: "tablist" }, tabs)),
     meter, h("div", { class: "gl-body" }, canvas, table, panel), legend, heard);
   const { ask, answered } = asking(model, root, note);
