@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glacier.errors import GlacierError
-from glacier.render import STATES, fold, svg
+from glacier.render import STATES, fold, lay_out, svg
 from glacier.resources import Bucket, Serverless
 from glacier_magics.widgets.texts import clean
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from glacier import GlacierEnv
     from glacier.graph import Graph, Node, Site
-    from glacier.render import Box, Picture
+    from glacier.render import Box, Layout, Picture
 
 __all__ = ["MOST_BOXES", "Sheet"]
 
@@ -68,13 +68,23 @@ class Sheet:
     def _drawn(self, box: Box, state: str, notes: Mapping[str, str]) -> Box:
         return replace(box, state=state or box.state, sub=notes.get(self.ids[box.key], "") or box.sub)
 
-    def svg(self) -> str:
-        """Return the picture with room for every state's sign and for a note in each task's box."""
+    @cached_property
+    def roomy(self) -> Picture:
+        """The picture with room for every state's sign, and for a note in each task's box."""
         boxes = (
             box if box.kind == "resource" else replace(box, state="waiting", sub=_ROOM if box.kind == "task" else "")
             for box in self.picture.boxes
         )
-        return svg(replace(self.picture, boxes=tuple(boxes)))
+        return replace(self.picture, boxes=tuple(boxes))
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Where everything stands, before a run and after it."""
+        return lay_out(self.roomy)
+
+    def svg(self) -> str:
+        """Return the picture that the page fills with states and notes."""
+        return svg(self.roomy, layout=self.layout)
 
     @cached_property
     def plain(self) -> dict[str, Any]:
