@@ -10,9 +10,9 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Callable, Generator, Mapping
 
-__all__ = ["Recording", "Usage", "recorder", "stand_in", "standing_in", "usage", "using"]
+__all__ = ["Recording", "Usage", "lines", "recorder", "stand_in", "standing_in", "usage", "using"]
 
 
 class Recording(Protocol):
@@ -41,6 +41,8 @@ class Usage(Protocol):
 
 
 recorder: ContextVar[Recording | None] = ContextVar("glacier_recorder", default=None)
+lines: ContextVar[Callable[[str], None] | None] = ContextVar("glacier_lines", default=None)
+"""What takes each line that the running task prints or logs; None outside of tasks."""
 usage: ContextVar[Usage | None] = ContextVar("glacier_usage", default=None)
 _stand_ins: ContextVar[tuple[tuple[Any, Any], ...]] = ContextVar("glacier_stand_ins", default=())
 

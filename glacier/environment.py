@@ -9,7 +9,7 @@ from html import escape
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, overload
 
-from glacier import context, modes, registry
+from glacier import context, home, modes, registry
 from glacier.errors import ConfigError, GlacierWarning, ResourceNotFoundError, did_you_mean
 from glacier.names import ENVIRONMENT, RESOURCE
 from glacier.recording import Recorder
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
+    from glacier.execution.journal import History, RunRecord
     from glacier.execution.options import RunOptions
 
 __all__ = ["Defaults", "GlacierEnv"]
@@ -52,6 +53,8 @@ class GlacierEnv:
         debug: compute each task's LazyFrame at once, so that an error is raised by the task that built the failing
             step, and rows and times are each task's own; without it plans pass through and are optimized as one.
         max_workers: threads that run steps side by side, None for the default.
+        protected: whether people should be asked before a run writes here; nothing in the library asks by itself.
+        guard: called with a task or pipeline and its parameters before it runs here; it raises to refuse (`admit`).
     """
 
     def __init__(
@@ -63,8 +66,11 @@ class GlacierEnv:
         resources: Mapping[str, Any] | None = None,
         defaults: Defaults | Iterable[Defaults] = (),
         max_workers: int | None = None,
+        protected: bool = False,
     ) -> None:
         self.name = ENVIRONMENT.check(name)
+        self.protected = protected
+        self.guard: Callable[[Task | Pipeline, Mapping[str, Any]], None] | None = None
         self.debug = debug
         self.max_workers = max_workers
         self._provider = provider
@@ -92,7 +98,8 @@ class GlacierEnv:
 
         `GLACIER_PROVIDER` (default `local`) names the provider, `GLACIER_ENV` the environment, `GLACIER_DEBUG` turns
         debugging on. The provider's config class lists the variables of its own fields (`VARIABLES`). Keywords are
-        `provider`, `name`, `debug`, `resources`, `defaults`, `max_workers`, and the fields of the provider's config.
+        `provider`, `name`, `debug`, `resources`, `defaults`, `max_workers`, `protected`, and the fields of the
+        provider's config.
 
         Raises:
             ConfigError: a variable is empty, unknown or missing; the error names it.
@@ -101,7 +108,7 @@ class GlacierEnv:
         kind = registry.load(
             "providers", options.pop("provider", None) or _variable(variables, "GLACIER_PROVIDER", "local")
         )
-        named = {key: options.pop(key) for key in ("resources", "defaults", "max_workers") if key in options}
+        named = {key: options.pop(key) for key in _OPTIONS if key in options}
         name = options.pop("name", None) or _variable(variables, "GLACIER_ENV", "default")
         debug = options.pop("debug", None)
         if debug is None:
@@ -255,18 +262,48 @@ class GlacierEnv:
         Raises:
             ResourceNotFoundError: there is none; the error suggests the nearest name.
         """
-        known = self._here()._tasks
+        return self._named(self._here()._tasks, name, "task")
+
+    def find_pipeline(self, name: str) -> Pipeline:
+        """Return the pipeline of that name.
+
+        Raises:
+            ResourceNotFoundError: there is none; the error suggests the nearest name.
+        """
+        return self._named(self._here()._pipelines, name, "pipeline")
+
+    def _named(self, known: Mapping[str, Any], name: str, what: str) -> Any:
         if name not in known:
-            raise ResourceNotFoundError(
-                f"environment {self._here().name!r} has no task {name!r}", hint=did_you_mean(str(name), known)
-            )
+            message = f"environment {self._here().name!r} has no {what} {name!r}"
+            raise ResourceNotFoundError(message, hint=did_you_mean(name, known))
         return known[name]
 
     def run(
-        self, pipeline: Pipeline, mode: str, body: Callable[[], Any], params: dict[str, Any], options: RunOptions
+        self,
+        pipeline: Pipeline,
+        mode: str,
+        body: Callable[[], Any],
+        params: dict[str, Any],
+        *,
+        options: RunOptions,
+        resumes: RunRecord | None = None,
     ) -> Any:
-        """Run a pipeline's body in a mode; `Pipeline.run` is the way to call this."""
-        return modes.run(mode, pipeline, self, body, params, options=options)
+        """Run a pipeline's body in a mode; `Pipeline.run` and `Pipeline.resume` are the ways to call this."""
+        if mode == "local":
+            self.admit(pipeline, params)
+        return modes.run(mode, pipeline, self, body, params, options=options, resumes=resumes)
+
+    @property
+    def runs(self) -> History:
+        """The runs of this environment's pipelines, newest first: `env.runs[0]`, or `env.runs["3f2a"]` by its id."""
+        from glacier.execution.journal import History
+
+        return History(home.home(), self._here().name)
+
+    def admit(self, target: Task | Pipeline, params: Mapping[str, Any]) -> None:
+        """Let the `guard`, if there is one, object to a run of a task or pipeline with these parameters."""
+        if self.guard is not None:
+            self.guard(target, params)
 
     # --- settings -----------------------------------------------------------------------------------------------
 
@@ -330,6 +367,14 @@ class GlacierEnv:
         """Write `describe()` as versioned JSON to a file, making its folders, and return the file's path."""
         return write_state(self.describe(), path)
 
+    def configuration(self) -> str:
+        """Return what the provider is set to and what everything inherits, as text without secrets."""
+        import json
+
+        here = self._here()
+        levels = [shown(cascade(Level("", _given(part)))) for each in here._defaults for part in _parts(each)]
+        return json.dumps([here.name, _provider_state(here._provider), levels], sort_keys=True, default=str)
+
     def _resource_state(self, name: str, resource: Any) -> ResourceState:
         config = shown(self.resource_settings(resource))
         if isinstance(resource, Bucket):
@@ -362,6 +407,9 @@ class GlacierEnv:
             _say(f"{what} {new.name!r} of environment {self.name!r} is defined twice; the newest is used from now on")
         known[new.name] = new
         return new
+
+
+_OPTIONS = ("resources", "defaults", "max_workers", "protected")
 
 
 class _Composed:
@@ -405,6 +453,10 @@ def _variable(variables: Mapping[str, str], name: str, default: str) -> str:
 
 def _given(config: Settings | None) -> Mapping[str, Any]:
     return {} if config is None else config.set_fields()
+
+
+def _parts(defaults: Defaults) -> tuple[Settings | None, ...]:
+    return defaults.bucket, defaults.serverless, defaults.task
 
 
 def _provider_text(provider: Any) -> str:

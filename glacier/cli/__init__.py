@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
-from glacier.cli import analyze, dag, demo, ls, preview, run
+from glacier.cli import analyze, dag, demo, diff, env, explain, logs, ls, preview, resume, run, runs, shell
 from glacier.cli.app import app, main
 
-__all__ = ["analyze", "app", "dag", "demo", "ls", "main", "preview", "run"]
+__all__ = [
+    "analyze",
+    "app",
+    "dag",
+    "demo",
+    "diff",
+    "env",
+    "explain",
+    "logs",
+    "ls",
+    "main",
+    "preview",
+    "resume",
+    "run",
+    "runs",
+    "shell",
+]

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Any
 from glacier.errors import ExecutorError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from glacier.execution.attempts import Job
+    from glacier.execution.attempts import Call, Job
 
 __all__ = ["submit"]
 
 
-def submit(work: Callable[[], Any], job: Job) -> Any:
+def submit(call: Call, job: Job) -> Any:
     """Refuse.
 
     Raises:
