@@ -21,7 +21,8 @@ from __future__ import annotations
 from glacier.render.digraph import dot
 from glacier.render.engines import engine
 from glacier.render.folding import Folded, fold
-from glacier.render.forms import mimebundle, png, svg
+from glacier.render.forms import lay_out, mimebundle, png, svg
+from glacier.render.layout import Layout
 from glacier.render.look import STATES, StateLook
 from glacier.render.picture import Arrow, ArrowStyle, Box, BoxKind, Picture
 from glacier.render.safe import html_text, visible
@@ -34,12 +35,14 @@ __all__ = [
     "Box",
     "BoxKind",
     "Folded",
+    "Layout",
     "Picture",
     "StateLook",
     "dot",
     "engine",
     "fold",
     "html_text",
+    "lay_out",
     "mermaid",
     "mimebundle",
     "png",

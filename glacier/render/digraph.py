@@ -54,8 +54,8 @@ def dot(picture: Picture, *, signs: bool = True, background: str = "") -> str:
 
     Nodes, edges and clusters carry the ids `box-0`, `arrow-0` and `frame-0`, counted as in `picture.boxes`,
     `picture.links` and from the outside inwards; and the kind, state or style as their `class`. With `signs=False` a
-    state stands as a word on the second line, for fonts that lack the signs. The canvas is transparent unless `background` is a
-    colour.
+    state stands as a word on the second line, for fonts that lack the signs. `background` is a colour; without one the
+    canvas is transparent.
     """
     import graphviz
 

@@ -18,23 +18,25 @@ if TYPE_CHECKING:
     from glacier.render.layout import Layout
     from glacier.render.picture import Picture
 
-__all__ = ["mimebundle", "png", "svg"]
+__all__ = ["lay_out", "mimebundle", "png", "svg"]
 
 # Above this, graphviz may take longer than its time limit (600 boxes with 4 arrows each took dot 7 s).
 MOST_BOXES = 500
 
 
-def svg(picture: Picture, background: str = "") -> str:
+def svg(picture: Picture, background: str = "", layout: Layout | None = None) -> str:
     """Return the picture as an SVG, laid out by graphviz where it can be, else by our own code.
 
     The picture reads on light and on dark pages: the canvas is transparent, unless `background` is a colour. Every box,
     arrow and frame is a group with an id (`box-0`, `arrow-0`, `frame-0`), a class (kind and state) and a title, which
-    browsers show as tooltip.
+    browsers show as tooltip. `layout` is one that `lay_out` gave for the same boxes and arrows: states and notes may
+    differ.
     """
-    return paint(picture, _layout(picture), background)
+    return paint(picture, layout or lay_out(picture), background)
 
 
-def _layout(picture: Picture) -> Layout:
+def lay_out(picture: Picture) -> Layout:
+    """Return where everything of the picture stands, by graphviz where it can be, else by our own code."""
     program = next(trusted(), None)
     if program and len(picture.boxes) <= MOST_BOXES:
         with suppress(RenderError):

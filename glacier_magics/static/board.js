@@ -28,9 +28,10 @@ function drawBoard(model, host) {
   const tabs = ["graph", "table"].map((view) => h("button", { type: "button", class: "gl-tab", role: "tab", "data-view": view, onclick: () => turnTo(view) }, view));
   const tool = (label, text, action) => h("button", { type: "button", class: "gl-button", "aria-label": label, title: label, onclick: action }, text);
   const tools = h("span", { class: "gl-tools" }, tool("zoom out", "−", () => zoom(1 / 1.25)), tool("zoom in", "+", () => zoom(1.25)), tool("fit the whole graph", "fit", () => fit()));
-  const root = h("section", { class: "glacier gl-board" },
+  const root = h("section", { class: "glacier gl-board tex2jax_ignore mathjax_ignore" },
     h("header", { class: "gl-bar" }, h("span", { class: "gl-title" }, sheet.name), line, h("span", { class: "gl-gap" }), note, tools, h("span", { class: "gl-tabs", role: "tablist" }, tabs)),
     meter, h("div", { class: "gl-body" }, canvas, table, panel), legend, heard);
+  put(root, "data-large", sheet.boxes.length > 120 ? "true" : null);
   const { ask, answered } = asking(model, root, note);
 
   // --- picture ---
@@ -145,8 +146,9 @@ function drawBoard(model, host) {
     const touched = new Set();
     for (const [id, entry] of Object.entries(states)) {
       const box = boxes.get(id);
-      if (!box || (box.entry && box.entry.every((value, index) => value === entry[index]))) continue;
-      Object.assign(box, { entry, state: entry[0], note: entry[1], rows: entry[2], time: entry[3], tries: entry[4], since: MOVING.has(entry[0]) ? performance.now() : null });
+      if (!box || box.entry === entry) continue;
+      const [state, note, rows, time, tries] = entry.split("\t");
+      Object.assign(box, { entry, state, note, rows, time, tries: Number(tries), since: MOVING.has(state) ? performance.now() : null });
       touched.add(box);
       for (const reader of readers.get(id)) touched.add(boxes.get(reader));
     }

@@ -7,7 +7,7 @@ function drawShelves(model, host) {
   const pane = h("div", { class: "gl-pane", hidden: true });
   const title = h("span", { class: "gl-title" });
   const facts = h("ul", { class: "gl-facts" });
-  const root = h("section", { class: "glacier gl-shelves" },
+  const root = h("section", { class: "glacier gl-shelves tex2jax_ignore mathjax_ignore" },
     h("header", { class: "gl-bar" }, title, facts, h("span", { class: "gl-gap" }), note, filter),
     h("div", { class: "gl-body" }, tree, pane));
   const { ask, answered } = asking(model, root, note);

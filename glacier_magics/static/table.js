@@ -10,7 +10,7 @@ function drawTable(model, host) {
   const scroll = h("div", { class: "gl-scroll", tabindex: "0", role: "region" });
   const more = h("p", { class: "gl-more" });
   const bar = h("header", { class: "gl-bar" }, title, facts, h("span", { class: "gl-gap" }), note, where, back, on);
-  const root = h("section", { class: "glacier gl-table" }, bar, scroll, more);
+  const root = h("section", { class: "glacier gl-table tex2jax_ignore mathjax_ignore" }, bar, scroll, more);
   const { ask, answered } = asking(model, root, note);
   const turn = (step) => {
     const page = model.get("page");

@@ -16,6 +16,7 @@ kernel does (see `glacier_magics.widgets.shown`).
 | tables   | `preview`                                                            |
 | shelves  | `browser`                                                            |
 | markup   | static HTML                                                          |
+| texts    | foreign text on its way out                                          |
 """
 
 from __future__ import annotations

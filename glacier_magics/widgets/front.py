@@ -16,8 +16,7 @@ import traitlets
 from pydantic import TypeAdapter, ValidationError
 
 from glacier.errors import GlacierError
-from glacier.render import visible
-from glacier.resources.border import redacted
+from glacier_magics.widgets.texts import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,7 +61,7 @@ class Front(anywidget.AnyWidget):
 
 def _words(error: Exception) -> str:
     text = str(error) if isinstance(error, GlacierError) else f"{type(error).__name__}: {error}"
-    return visible(redacted(text), 500)
+    return clean(text, 500)
 
 
 class BoardFront(Front):

@@ -21,8 +21,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from glacier.render import visible
-from glacier.resources.border import redacted
+from glacier_magics.widgets.texts import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -49,6 +48,7 @@ _STATE = {
 }
 _WORDS = {"recorded": "waiting"}
 _BEGUN = frozenset(_STATE.values())
+_ENDS = frozenset({"done", "planned", "failed", "cancelled"})
 _ERROR = 4000
 _LINES = 200
 _LOG = 8000
@@ -95,7 +95,8 @@ class Ledger:
             self._each(lambda key: "waiting")
         elif event.kind == "run_finished":
             self.seconds, self.error = event.seconds, event.error or ""
-            self._close(event.detail or ("failed" if event.error else "done"))
+            known = event.detail if event.detail in _ENDS else ""
+            self._close(known or ("failed" if event.error else "done"))
 
     def _note_step(self, step: _Step, event: Event) -> None:
         if event.kind == "log":
@@ -170,7 +171,7 @@ class Ledger:
     @property
     def run(self) -> dict[str, Any]:
         """State, seconds and error of the run."""
-        return {"state": self.state, "seconds": self.seconds, "error": visible(redacted(self.error), 500, keep="\n")}
+        return {"state": self.state, "seconds": self.seconds, "error": clean(self.error, 500, keep="\n")}
 
     def _entry(self, box: str) -> Entry:
         keys = self.sheet.steps[box]
@@ -181,15 +182,15 @@ class Ledger:
         error = "\n\n".join(step.error for step in steps if step.error)
         log = "\n".join(line for step in steps for line in step.lines)
         return {
-            "error": visible(redacted(error[:_ERROR]), _ERROR, keep="\n\t"),
-            "log": visible(redacted(log[-_LOG:]), _LOG, keep="\n\t"),
+            "error": clean(error[:_ERROR], _ERROR, keep="\n\t"),
+            "log": clean(log[-_LOG:], _LOG, keep="\n\t"),
         }
 
 
 def _single(step: _Step) -> Entry:
     rows = "" if step.rows is None else _rows(step.rows)
     time = "" if step.seconds is None else lasting(step.seconds)
-    how_far = visible(step.detail, 24) if step.state == "running" else ""
+    how_far = clean(step.detail, 24) if step.state == "running" else ""
     word = "" if rows and step.state == "done" else step.state
     note = how_far or " · ".join(part for part in (word, f"{rows} rows" if rows else "", time) if part)
     return [step.state, note if len(note) <= 26 else f"{rows} rows · {time}", rows, time, step.tries]

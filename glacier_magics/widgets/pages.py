@@ -16,7 +16,7 @@ COLUMNS = 100
 """Columns that are shown; a note tells of the others."""
 _CELL = 200
 _NAME = 120
-_BYTES = 200_000
+_BYTES = 120_000
 """Characters of one page; further rows are left out."""
 
 

@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glacier.errors import GlacierError
-from glacier.render import STATES, fold, svg, visible
+from glacier.render import STATES, fold, lay_out, svg
 from glacier.resources import Bucket, Serverless
-from glacier.resources.border import redacted
+from glacier_magics.widgets.texts import clean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from glacier import GlacierEnv
     from glacier.graph import Graph, Node, Site
-    from glacier.render import Box, Picture
+    from glacier.render import Box, Layout, Picture
 
 __all__ = ["MOST_BOXES", "Sheet"]
 
@@ -68,13 +68,23 @@ class Sheet:
     def _drawn(self, box: Box, state: str, notes: Mapping[str, str]) -> Box:
         return replace(box, state=state or box.state, sub=notes.get(self.ids[box.key], "") or box.sub)
 
-    def svg(self) -> str:
-        """Return the picture with room for every state's sign and for a note in each task's box."""
+    @cached_property
+    def roomy(self) -> Picture:
+        """The picture with room for every state's sign, and for a note in each task's box."""
         boxes = (
             box if box.kind == "resource" else replace(box, state="waiting", sub=_ROOM if box.kind == "task" else "")
             for box in self.picture.boxes
         )
-        return svg(replace(self.picture, boxes=tuple(boxes)))
+        return replace(self.picture, boxes=tuple(boxes))
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Where everything stands, before a run and after it."""
+        return lay_out(self.roomy)
+
+    def svg(self) -> str:
+        """Return the picture that the page fills with states and notes."""
+        return svg(self.roomy, layout=self.layout)
 
     @cached_property
     def plain(self) -> dict[str, Any]:
@@ -84,7 +94,7 @@ class Sheet:
         links = [[self.ids[link.source], self.ids[link.target]] for link in self.picture.links]
         code = _Budget(_ALL_CODE)
         return {
-            "name": visible(self.graph.name, 100),
+            "name": clean(self.graph.name, 100),
             "looks": looks,
             "arrows": links,
             "boxes": [self._plain(box, code) for box in self.picture.boxes],
@@ -95,10 +105,10 @@ class Sheet:
         folded = len(self.steps[self.ids[box.key]]) > 1
         made = {
             "id": self.ids[box.key],
-            "label": visible(box.label, 48),
+            "label": clean(box.label, 48),
             "kind": "fold" if folded else box.kind,
-            "sub": visible(box.sub, 48),
-            "group": " / ".join(visible(name, 48) for name in box.group),
+            "sub": clean(box.sub, 48),
+            "group": " / ".join(clean(name, 48) for name in box.group),
             "needs": [self.ids[key] for key in self.picture.parents[box.key]],
             "when": "",
             "site": "",
@@ -112,13 +122,13 @@ class Sheet:
 
     def _names(self, box: str) -> list[str]:
         names = {node.key: node.name for node in self.graph}
-        return [visible(names[key], 48) for key in self.steps[box] if key in names][:200]
+        return [clean(names[key], 48) for key in self.steps[box] if key in names][:200]
 
     def _told(self, node: Node, code: _Budget) -> dict[str, Any]:
         return {
-            "when": visible(node.condition or "", 300),
-            "site": visible(_place(node.site), 100) if node.site else "",
-            "doc": visible(redacted(_doc(node)), 1000, keep="\n"),
+            "when": clean(node.condition or "", 300),
+            "site": clean(_place(node.site), 100) if node.site else "",
+            "doc": clean(_doc(node), 1000, keep="\n"),
             "code": code.spent(self._code(node)) if node.kind == "task" else "",
             "settings": _settings(node),
         }
@@ -128,7 +138,7 @@ class Sheet:
             return ""
         with suppress(GlacierError, OSError, TypeError):
             source = inspect.getsource(self.env.find_task(node.name).fn)
-            return visible(redacted(inspect.cleandoc(source)), _CODE, keep="\n\t")
+            return clean(inspect.cleandoc(source), _CODE, keep="\n\t")
         return ""
 
 
@@ -180,4 +190,4 @@ def _named(picture: Picture, names: Mapping[str, str]) -> Picture:
 def _settings(node: Node) -> list[list[str]]:
     """Return the settings that say something: those that are set."""
     shown = ((name, value) for name, value in node.config.items() if value not in (None, False, 0, "", (), {}))
-    return [[visible(str(name), 40), visible(redacted(str(value)), 100)] for name, value in shown][:20]
+    return [[clean(str(name), 40), clean(str(value), 100)] for name, value in shown][:20]

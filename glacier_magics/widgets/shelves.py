@@ -11,7 +11,6 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from glacier.errors import GlacierError, ObjectNotFoundError
-from glacier.render import visible
 from glacier.resources import Bucket
 from glacier.resources.border import crossing
 from glacier.resources.listing import entries
@@ -21,6 +20,7 @@ from glacier_magics.widgets.messages import SHELVES, Close, Filter, More, Open, 
 from glacier_magics.widgets.pages import Pages
 from glacier_magics.widgets.shown import Shown
 from glacier_magics.widgets.tables import facts_of
+from glacier_magics.widgets.texts import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,7 +86,7 @@ class Shelf:
         except ObjectNotFoundError:
             self.trouble = "not there yet"
         except GlacierError as error:
-            self._more, self.trouble = "", visible(error.message, 300)
+            self._more, self.trouble = "", clean(error.message, 300)
 
     def _extend(self) -> None:
         looked = self._looked(islice(self._rest, _LOOKED_THROUGH))
@@ -109,9 +109,9 @@ class Shelf:
         try:
             shown = self.resource.provider.bucket(self.resource.bucket_name, path=path).preview(_ROWS)
         except GlacierError as error:
-            return {"title": visible(path, 300), "facts": [], "page": None, "trouble": visible(str(error), 1000)}
+            return {"title": clean(path, 300), "facts": [], "page": None, "trouble": clean(str(error), 1000)}
         page = Pages(shown.rows, _ROWS).page()
-        return {"title": visible(path, 300), "facts": facts_of(shown), "page": page, "trouble": ""}
+        return {"title": clean(path, 300), "facts": facts_of(shown), "page": page, "trouble": ""}
 
     @property
     def summary(self) -> list[str]:
@@ -128,7 +128,7 @@ class Shelf:
         """What the page shows of it."""
         return {
             "open": self.open,
-            "entries": [[visible(each.path, 300), readable(each.size), _date(each)] for each in self.found],
+            "entries": [[clean(each.path, 300), readable(each.size), _date(each)] for each in self.found],
             "more": self._more,
             "trouble": self.trouble,
             "chosen": self._chosen,
@@ -173,7 +173,7 @@ class Shelves(Shown):
         count = len(self.shelves)
         facts = [self.provider, f"{count:,} resource{'' if count == 1 else 's'}"]
         return {
-            "title": visible(self.env.name, 100),
+            "title": clean(self.env.name, 100),
             "facts": facts,
             "resources": [_plain(each) for each in self.shelves],
         }
@@ -235,9 +235,9 @@ class Shelves(Shown):
         lines = [f"{self.about['title']}: {', '.join(self.about['facts'])}"]
         for shelf in self.shelves:
             facts = [shelf.state.kind, shelf.state.uri or "", *shelf.summary]
-            lines.append(f"  {visible(shelf.state.name)}  {'  '.join(visible(fact, 300) for fact in facts if fact)}")
+            lines.append(f"  {clean(shelf.state.name)}  {'  '.join(clean(fact, 300) for fact in facts if fact)}")
             if len(shelf.found) > 1:
-                lines += [f"    {visible(each.path, 300)}  {readable(each.size)}" for each in shelf.found[:_SAVED]]
+                lines += [f"    {clean(each.path, 300)}  {readable(each.size)}" for each in shelf.found[:_SAVED]]
         return "\n".join(lines)
 
 
@@ -250,14 +250,14 @@ def _list_all(todo: SimpleQueue[Shelf]) -> None:
         try:
             shelf.list()
         except Exception as error:
-            shelf.trouble = visible(f"{type(error).__name__}: {error}", 300)
+            shelf.trouble = clean(f"{type(error).__name__}: {error}", 300)
 
 
 def _plain(shelf: Shelf) -> dict[str, Any]:
     return {
-        "name": visible(shelf.state.name, 100),
-        "kind": visible(shelf.state.kind, 40),
-        "uri": visible(shelf.state.uri or "", 300),
+        "name": clean(shelf.state.name, 100),
+        "kind": clean(shelf.state.kind, 40),
+        "uri": clean(shelf.state.uri or "", 300),
         "lists": shelf.lists,
         "summary": shelf.summary,
     }
@@ -265,8 +265,8 @@ def _plain(shelf: Shelf) -> dict[str, Any]:
 
 def _rows(shelf: Shelf) -> Iterator[list[Any]]:
     """Yield the static rows: the resource, and the first objects where it is more than one."""
-    name = markup.element("strong", visible(shelf.state.name, 100))
-    yield [name, shelf.state.kind, shelf.state.uri or "", *shelf.summary]
+    name = markup.element("strong", clean(shelf.state.name, 100))
+    yield [name, shelf.state.kind, clean(shelf.state.uri or "", 300), *shelf.summary]
     if len(shelf.found) > 1:
         for each in shelf.found[:_SAVED]:
             yield ["", "", each.path, readable(each.size), _date(each)]

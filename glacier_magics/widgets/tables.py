@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from glacier.render import visible
 from glacier.resources.parts import readable
 from glacier_magics.widgets import markup
 from glacier_magics.widgets.messages import TABLE
-from glacier_magics.widgets.pages import Pages
+from glacier_magics.widgets.pages import COLUMNS, Pages
 from glacier_magics.widgets.shown import Shown
+from glacier_magics.widgets.texts import clean
 
 if TYPE_CHECKING:
     from glacier.resources.preview import Preview
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Table", "facts_of", "note_of"]
 
 _WIDTH = 120
+_ROWS = 25
 
 
 class Table(Shown):
@@ -38,7 +41,7 @@ class Table(Shown):
     @property
     def about(self) -> dict[str, Any]:
         """The address, and the facts beside it."""
-        return {"title": visible(self.preview.uri, 300), "facts": facts_of(self.preview)}
+        return {"title": clean(self.preview.uri, 300), "facts": facts_of(self.preview)}
 
     def _front(self) -> Front:
         from glacier_magics.widgets.front import TableFront
@@ -65,7 +68,7 @@ def facts_of(preview: Preview) -> list[str]:
     rows = _count(shown, "row") if total in (None, shown) else f"{shown:,} of {_count(total or 0, 'row')}"
     size = readable(preview.size)
     fetched = size if preview.fetched is None else f"{readable(preview.fetched)} of {size} fetched"
-    return [preview.format, rows, _count(len(preview.schema), "column"), fetched]
+    return [clean(preview.format, 20), rows, _count(len(preview.schema), "column"), fetched]
 
 
 def _count(number: int, what: str) -> str:
@@ -75,10 +78,10 @@ def _count(number: int, what: str) -> str:
 def note_of(preview: Preview) -> str:
     """Return why fewer rows are shown than were asked for, and the columns that were not asked for."""
     hidden = [
-        f"{visible(name, 40)} ({kind})" for name, kind in preview.schema.items() if name not in preview.rows.columns
+        f"{clean(name, 40)} ({kind})" for name, kind in preview.schema.items() if name not in preview.rows.columns
     ]
     left_out = f"not shown: {', '.join(hidden[:12])}{' …' if len(hidden) > 12 else ''}" if hidden else ""
-    return "; ".join(part for part in (preview.note and visible(preview.note), left_out) if part)
+    return "; ".join(part for part in (preview.note and clean(preview.note), left_out) if part)
 
 
 def _text(preview: Preview) -> str:
@@ -87,6 +90,12 @@ def _text(preview: Preview) -> str:
     from glacier.console import print_preview
 
     console = Console(file=io.StringIO(), width=_WIDTH, color_system=None, force_terminal=False, force_jupyter=False)
-    print_preview(console, preview)
+    print_preview(console, replace(preview, **_cut(preview)))
     written: io.StringIO = console.file  # pyright: ignore[reportAssignmentType]
     return written.getvalue().rstrip()
+
+
+def _cut(preview: Preview) -> dict[str, Any]:
+    """Return rows and schema, no more of them than one looks at as text."""
+    schema = type(preview.schema)(islice(preview.schema.items(), COLUMNS))
+    return {"rows": preview.rows.head(_ROWS).select(preview.rows.columns[:COLUMNS]), "schema": schema}

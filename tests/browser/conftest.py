@@ -48,19 +48,31 @@ def notebook(lab: Lab, browser: Browser) -> Iterator[Notebook]:
 
 def _expected(error: str) -> bool:
     """Whether a message comes from JupyterLab itself: it asks for files that a new folder does not have."""
-    return bool(re.search(r"Failed to load resource|favicon|plugin '.*' failed|WebSocket|debugger state", error))
+    return bool(
+        re.search(r"Failed to load resource|favicon|plugin '.*' failed|WebSocket|debugger state|Canceled future", error)
+    )
 
 
 @pytest.fixture
-def shoot(request: pytest.FixtureRequest, notebook: Notebook) -> Callable[[str], None]:
-    """Take a picture of the notebook in the light theme and in the dark one."""
+def picture(request: pytest.FixtureRequest, notebook: Notebook) -> Callable[[str], None]:
+    """Take a picture of the page."""
 
     def take(name: str) -> None:
         SHOTS.mkdir(parents=True, exist_ok=True)
+        notebook.page.screenshot(path=SHOTS / f"{request.node.originalname}-{name}.png")
+
+    return take
+
+
+@pytest.fixture
+def shoot(notebook: Notebook, picture: Callable[[str], None]) -> Callable[[str], None]:
+    """Take a picture of the notebook in the dark theme and in the light one."""
+
+    def take(name: str) -> None:
         for theme, suffix in ((DARK, "dark"), (LIGHT, "light")):
             notebook.theme(theme)
             notebook.page.locator(".glacier, .jp-OutputArea-output").last.scroll_into_view_if_needed()
-            notebook.page.screenshot(path=SHOTS / f"{request.node.originalname}-{name}-{suffix}.png")
+            picture(f"{name}-{suffix}")
 
     return take
 

@@ -17,7 +17,8 @@ from glacier_magics.widgets import browser, dag, live, monitor, preview
 
 env = GlacierEnv(provider=LocalProvider(config=LocalConfig(base_path="FOLDER")), name="dev")
 sales = env.register("sales", env.provider.bucket("sales", path="raw/transactions.parquet"))
-sales.write(pl.DataFrame({"id": range(1200), "category": ["toys", "books", None] * 400, "amount": [1.5, 20.25, -3.0] * 400}))
+rows = {"id": range(1200), "category": ["toys", "books", None] * 400, "amount": [1.5, 20.25, -3.0] * 400}
+sales.write(pl.DataFrame(rows))
 report = env.register("report", env.provider.bucket("sales", path="by_category.parquet"))
 
 def gate(name):

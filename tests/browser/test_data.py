@@ -47,7 +47,8 @@ def test_the_browser_lists_opens_and_previews(lab: Lab, notebook: Notebook, shoo
     story.write(
         lab,
         "shelves",
-        "for n in range(250): env.provider.bucket('lake', path=f'events/2026/{n:04}.csv').write(pl.DataFrame({'n': [n]}))\n"
+        "for n in range(250):\n"
+        "    env.provider.bucket('lake', path=f'events/2026/{n:04}.csv').write(pl.DataFrame({'n': [n]}))\n"
         "env.register('events', env.provider.bucket('lake', path='events'))\n"
         "env.register('nothing', env.provider.bucket('lake', path='gone.csv'))\n"
         "browser(env)",
