@@ -13,7 +13,7 @@ from glacier.protection import guard
 from glacier_magics.staleness import Stale
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping
 
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -239,13 +239,9 @@ class Session:
         run = pipeline.last_run
         return run if isinstance(run, Run) else None
 
-    def states(self, pipeline: Pipeline) -> tuple[dict[str, str], dict[str, str]]:
-        """Return states and notes of a pipeline's steps by key: of its last run, and what is stale since."""
-        run = pipeline.last_run
-        states, notes = ({}, {}) if run is None else (dict(run.states()), dict(run.notes()))
-        for key, reason in self.stale.of(pipeline.env, pipeline.name, buckets=True).items():
-            states[key], notes[key] = "stale", reason
-        return states, notes
+    def stale_in(self, pipeline: Pipeline) -> Mapping[str, str]:
+        """Return the steps of a pipeline that are stale, by key, with the reason; stores are asked what they hold."""
+        return self.stale.of(pipeline.env, pipeline.name, buckets=True)
 
     def has_resource(self, name: str) -> bool:
         """Whether the current environment, if there is one, has a resource of that name."""

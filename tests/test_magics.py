@@ -398,6 +398,8 @@ def test_what_depends_on_a_changed_task_is_stale_and_says_why(working):
     assert working.cell("x = 1").printed == ""
     stale = {row["task"]: row["stale"] for row in working.run("%glacier tasks --json").value.value}
     assert stale == {"clean": "code", "count": "upstream clean", "save": ""}
+    assert "△ clean" in working.run("%glacier dag counting").text
+    assert "stale · code" in working.run("%glacier dag counting").text
     assert {node["state"] for node in working.run("%glacier dag counting --json").value.value["nodes"]} >= {"stale"}
     working.run("%glacier run counting")
     assert {row["stale"] for row in working.run("%glacier tasks --json").value.value} == {""}
