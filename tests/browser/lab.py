@@ -157,7 +157,8 @@ class Notebook:
         self.page.wait_for_function(
             f"""() => {{
               const kernel = {KERNEL};
-              const waiting = [...document.querySelectorAll('.jp-InputPrompt')].some((each) => each.innerText.includes('*'));
+              const prompts = [...document.querySelectorAll(".jp-InputPrompt")];
+              const waiting = prompts.some((each) => each.innerText.includes("*"));
               return kernel && kernel.connectionStatus === 'connected' && kernel.status === 'idle' && !waiting;
             }}"""
         )
