@@ -8,6 +8,7 @@ from glacier_magics.completion import Matcher
 from glacier_magics.help import asked_for_help
 from glacier_magics.magic import GlacierMagics
 from glacier_magics.session import Session
+from glacier_magics.widgets import formatters
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -31,6 +32,7 @@ def load(shell: InteractiveShell) -> None:
     shell.register_magics(GlacierMagics(shell, session))
     shell.input_transformers_cleanup.append(asked_for_help)
     cast("Any", shell).Completer.custom_matchers.append(matcher.match)
+    formatters.install(shell)
     session.open()
     print(session.greeting())
 
@@ -45,6 +47,7 @@ def unload(shell: InteractiveShell) -> None:
     shell.drop_by_id(given)
     shell.input_transformers_cleanup.remove(asked_for_help)
     cast("Any", shell).Completer.custom_matchers.remove(matcher.match)
+    formatters.remove(shell)
     for kind in ("line", "cell"):
         cast("Any", shell.magics_manager).magics[kind].pop("glacier", None)
     cast("Any", shell.magics_manager).registry.pop("GlacierMagics", None)

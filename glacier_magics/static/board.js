@@ -123,6 +123,7 @@ function drawBoard(model, host) {
     say(box.labelText, `${known.sign ? `${known.sign} ` : ""}${box.label}`);
     const words = box.note || (state in looks ? state : "") || box.sub;
     say(box.subText, words);
+    if (box.subText) put(box.labelText, "dy", words ? null : "7");
     const story = [box.label, state, box.note && box.note !== state ? box.note : "", box.when ? `if ${box.when}` : ""].filter(Boolean).join(", ");
     put(element, "aria-label", story);
     say(box.titleText, [story, box.doc].filter(Boolean).join("\n"));

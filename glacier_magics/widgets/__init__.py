@@ -17,6 +17,7 @@ kernel does (see `glacier_magics.widgets.shown`).
 | shelves  | `browser`                                                            |
 | markup   | static HTML                                                          |
 | texts    | foreign text on its way out                                          |
+| formatters | what Glacier's objects look like while the workbench is loaded     |
 """
 
 from __future__ import annotations

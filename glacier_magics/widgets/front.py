@@ -45,6 +45,7 @@ class Front(anywidget.AnyWidget):
         self._schema = schema
         self._answer = answer
         self.on_msg(self._heard)
+        _answer_while_busy(self.comm)
 
     def _heard(self, _: Any, content: Any, __: Any) -> None:
         try:
@@ -57,6 +58,20 @@ class Front(anywidget.AnyWidget):
             self._answer(message)
         except Exception as error:
             self.trouble = _words(error)
+
+
+def _answer_while_busy(comm: Any) -> None:
+    """Let a message be heard on the thread that the page sends it to, also while a cell runs.
+
+    JupyterLab sends messages of widgets to a thread of their own; ipykernel 7.4 routes them to whichever thread last
+    published something, which for a live graph is the one that is busy with the run.
+    """
+    if hasattr(comm, "_reply_subshell_for"):
+        comm._reply_subshell_for = _as_asked
+
+
+def _as_asked(_: Any, asked: Any) -> Any:
+    return asked
 
 
 def _words(error: Exception) -> str:

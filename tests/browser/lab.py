@@ -150,11 +150,18 @@ class Notebook:
             self.idle()
 
     def idle(self) -> None:
-        """Wait until the kernel is connected and has nothing to do."""
-        ready = (
-            f"() => {{ const k = {KERNEL}; return k && k.connectionStatus === 'connected' && k.status === 'idle'; }}"
+        """Wait until the kernel is connected, has nothing to do, and no cell waits for it.
+
+        A kernel calls itself idle also after a message of a widget, while a cell still runs.
+        """
+        self.page.wait_for_function(
+            f"""() => {{
+              const kernel = {KERNEL};
+              const prompts = [...document.querySelectorAll(".jp-InputPrompt")];
+              const waiting = prompts.some((each) => each.innerText.includes("*"));
+              return kernel && kernel.connectionStatus === 'connected' && kernel.status === 'idle' && !waiting;
+            }}"""
         )
-        self.page.wait_for_function(ready)
 
     def command(self, name: str, **arguments: Any) -> None:
         """Execute one of JupyterLab's commands and wait for its answer."""

@@ -29,6 +29,7 @@ def gate(name):
 @env.task()
 def extract(sales: Bucket) -> pl.DataFrame:
     "The transactions as they came."
+    print("reading the sales")
     gate("extract")
     return sales.read()
 

@@ -56,6 +56,20 @@ def test_a_click_shows_what_is_behind_a_node(lab: Lab, notebook: Notebook, shoot
     panel.wait_for(state="hidden")
 
 
+def test_logs_and_previews_are_there_while_a_run_goes_on(lab: Lab, notebook: Notebook) -> None:
+    folder = story.write(lab, "logs", story.RUN)
+    notebook.open("logs.ipynb")
+    notebook.start_all()
+    box(notebook, "extract", "running").click()
+    notebook.page.locator(".gl-panel .gl-log", has_text="reading the sales").wait_for()
+    box(notebook, "sales").click()
+    notebook.page.locator(".gl-panel[data-shown=rows]", has_text="1,200 rows").wait_for()
+    box(notebook, "extract", "running").wait_for()
+    story.open_gates(folder)
+    notebook.idle()
+    box(notebook, "save", "done").wait_for()
+
+
 def test_the_graph_is_reachable_by_keyboard(lab: Lab, notebook: Notebook) -> None:
     folder = story.write(lab, "keys", story.RUN)
     story.open_gates(folder)
