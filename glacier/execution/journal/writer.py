@@ -219,15 +219,14 @@ class Batch:
     def write(self, items: list[Any]) -> None:
         """Write what was noted, the ends of runs last."""
         ended: list[Ended] = []
+        numbers = self._numbers
         for item in items:
             if isinstance(item, Begun):
                 self._begin(item)
             elif isinstance(item, Ended):
                 ended.append(item)
-            else:
-                write, run, *known = item
-                if run in self._numbers:  # a thread that was given up may still tell of a run that is over
-                    write(self, self._numbers[run], *known)
+            elif item[1] in numbers:  # a thread that was given up may still tell of a run that is over
+                item[0](self, numbers[item[1]], *item[2:])
         self._insert()
         for each in ended:
             self._end(each)
