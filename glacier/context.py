@@ -18,6 +18,7 @@ __all__ = [
     "Redoable",
     "Usage",
     "carried",
+    "gate",
     "lines",
     "recorder",
     "stand_in",
@@ -75,6 +76,8 @@ class AloneError(Exception):
 recorder: ContextVar[Recording | None] = ContextVar("glacier_recorder", default=None)
 lines: ContextVar[Callable[[str], None] | None] = ContextVar("glacier_lines", default=None)
 """What takes each line that the running task prints or logs; None outside of tasks."""
+gate: ContextVar[Any] = ContextVar("glacier_gate", default=None)
+"""What holds the steps of a run that goes on task by task."""
 usage: ContextVar[Usage | None] = ContextVar("glacier_usage", default=None)
 carried: ContextVar[dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] | None] = ContextVar(
     "glacier_carried", default=None

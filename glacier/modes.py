@@ -36,6 +36,7 @@ class Analysis(dict[str, Any]):
     """
 
     def __init__(self, traced: Trace) -> None:
+        self.trace = traced
         graph = traced.graph
         super().__init__(
             tasks=list(dict.fromkeys(node.name for node in graph.tasks)),

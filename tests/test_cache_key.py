@@ -1,6 +1,7 @@
 """The key of a task call: what changes it, what does not, and which part is named."""
 
 import argparse
+import dataclasses
 import datetime
 import decimal
 import dis
@@ -19,7 +20,6 @@ import threading
 import types
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -29,7 +29,7 @@ import pydantic
 import pytest
 
 from glacier import GlacierEnv, Serverless
-from glacier.cache import code, plans
+from glacier.cache import code, modules, plans
 from glacier.cache import fingerprint as module
 from glacier.cache.fingerprint import Fingerprint, fingerprint, fingerprint_or_warn
 from glacier.cache.store import Store
@@ -278,7 +278,7 @@ class Colour(enum.Enum):
     BLUE = 2
 
 
-@dataclass
+@dataclasses.dataclass
 class Point:
     x: int
     y: Any = None
@@ -513,6 +513,33 @@ def test_a_file_named_in_the_code_counts(project: Project) -> None:
     assert changed(before, project.key()) == {f"file {data}"}
 
 
+@pytest.mark.parametrize("of", ['"{}"', 'pathlib.Path("{}")'])
+def test_a_file_in_a_folder_that_the_code_knows_counts(project: Project, of: str) -> None:
+    data = project.folder / "data"
+    data.mkdir()
+    (data / "rates.csv").write_text("a\n1\n")
+    project.edit("work", "RATE = 2", f"RATE = 2\nimport pathlib\nBASE = {of.format(data)}")
+    project.edit("work", '"kept"', 'BASE, "rates.csv"')
+    before = project.key()
+    (data / "other.csv").write_text("a\n1\n")
+    assert changed(before, project.key()) == set()
+    (data / "rates.csv").write_text("a\n2\n")
+    assert changed(before, project.key()) == {f"file {data}/rates.csv"}
+
+
+def test_a_pattern_in_the_code_counts(project: Project) -> None:
+    project.edit("work", '"kept"', repr(f"{project.folder}/*.csv"))
+    before = project.key()
+    (project.folder / "one.csv").write_text("a\n1\n")
+    assert changed(before, project.key()) == {f"file {project.folder}/*.csv"}
+
+
+@pytest.mark.parametrize("text", ["/", "./", "..", "a.b", "[a-z]+/.*", "/*", "**/*", "//", "/tmp", "a/[b", "*.csv"])
+def test_text_that_is_no_file_is_just_text(project: Project, text: str) -> None:
+    project.edit("work", '"kept"', repr(text))
+    assert not any(name.startswith("file ") for name in project.key().parts)
+
+
 @pytest.mark.parametrize("kind", ["parquet", "csv", "ipc", "ndjson"])
 def test_a_file_behind_a_plan_counts(tmp_path: Path, kind: str) -> None:
     path = tmp_path / f"in.{kind}"
@@ -649,6 +676,68 @@ def test_a_library_counts_by_its_version(monkeypatch: pytest.MonkeyPatch) -> Non
     assert before.parts["module tenacity"]
     monkeypatch.setattr(module, "library_version", lambda name: (name.partition(".")[0], "99"))
     assert changed(before, fingerprint(uses, {}, SETTINGS)) == {"module tenacity"}
+
+
+def test_a_library_that_was_not_imported_yet_counts_by_its_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    def uses() -> Any:
+        import tenacity
+
+        return tenacity
+
+    def now() -> Fingerprint:
+        module.is_own.cache_clear()
+        modules._version.cache_clear()
+        return fingerprint(uses, {}, SETTINGS)
+
+    monkeypatch.delitem(sys.modules, "tenacity", raising=False)
+    before = now()
+    assert "tenacity" not in sys.modules
+    importlib.import_module("tenacity")
+    assert changed(before, now()) == set()
+    assert re.match(r"\d+\.\d+", before.parts["module tenacity"])
+
+
+def test_a_namespace_that_the_user_registered_with_polars_counts() -> None:
+    def register(amount: int) -> None:
+        class Mine:
+            def __init__(self, expr: pl.Expr) -> None:
+                self.expr = expr
+
+            def more(self) -> pl.Expr:
+                return self.expr + amount
+
+        with warnings.catch_warnings(action="ignore"):
+            pl.api.register_expr_namespace("of_this_test")(Mine)
+
+    def uses() -> pl.Expr:
+        return pl.col("a").of_this_test.more()
+
+    try:
+        register(1)
+        before = fingerprint(uses, {}, SETTINGS)
+        register(1)
+        assert changed(before, fingerprint(uses, {}, SETTINGS)) == set()
+        register(2)
+        assert changed(before, fingerprint(uses, {}, SETTINGS))
+    finally:
+        pl.Expr._accessors.discard("of_this_test")
+        del pl.Expr.of_this_test
+
+
+def test_an_attribute_of_a_function_counts() -> None:
+    def helper() -> Any:
+        return helper.factor
+
+    helper.factor = 1
+    before = fingerprint(helper, {}, SETTINGS)
+    helper.factor = 2
+    assert changed(before, fingerprint(helper, {}, SETTINGS)) == {"code"}
+
+
+def test_a_class_made_while_the_program_ran_counts_by_what_is_in_it() -> None:
+    one, same, other = (dataclasses.make_dataclass("Made", [name]) for name in ("a", "a", "b"))
+    assert changed(key(one), key(same)) == set()
+    assert changed(key(one), key(other))
 
 
 def test_a_wrapped_function_counts_with_its_wrapper() -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import glob
 import os
+import re
+import stat
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from glacier.errors import Unfingerprintable
@@ -21,7 +22,15 @@ if TYPE_CHECKING:
     from glacier.resources import Bucket
     from glacier.resources.listing import ObjectInfo
 
-__all__ = ["bucket_identity", "file_identity", "frame_identity", "named_file", "scanned_identity"]
+__all__ = [
+    "bucket_identity",
+    "file_identity",
+    "folder_identity",
+    "frame_identity",
+    "is_folder",
+    "named_file",
+    "scanned_identity",
+]
 
 _SMALL = 256 << 10
 """Bytes up to which a file counts by its content alone; reading it costs less than 0.1 ms."""
@@ -33,22 +42,42 @@ _LONGEST = 1024
 
 
 def named_file(text: str) -> str | None:
-    """Return the identity of what a text names if that is a file, a folder or a pattern with matches; else None.
+    """Return the identity of what a text names if that is a file, or a pattern with matches; else None.
 
-    Plain words are not taken for names of folders: `"sales"` is a word, `"./sales"` or `"data/sales"` a folder.
+    What looks like a regular expression, or begins with a folder that is not there, is not taken for a pattern.
     """
     if not text or len(text) > _LONGEST or "\0" in text or "\n" in text:
         return None
     try:
         if os.path.isfile(text):  # noqa: PTH113 - text, not a path, and on the way of every hit
             return file_identity(text)
-        if os.sep in text and os.path.isdir(text):  # noqa: PTH112
-            return _files_identity(_below(text), text)
-        if os.sep in text and glob.has_magic(text):
+        if _is_pattern(text):
             return _files_identity(glob.iglob(text, recursive=True), text)  # noqa: PTH207
     except (OSError, ValueError):
         return None
     return None
+
+
+def is_folder(text: str) -> bool:
+    """Whether a text names a folder other than the root or the working directory."""
+    return len(text) <= _LONGEST and "\0" not in text and text.strip("./") != "" and os.path.isdir(text)  # noqa: PTH112
+
+
+def folder_identity(path: str | os.PathLike[str]) -> str:
+    """Return what tells a folder, with all in it, from what it was before: names, sizes and times of its files.
+
+    Raises:
+        Unfingerprintable: it has too many files.
+    """
+    return _files_identity(_below(os.fspath(path)), str(path)) or "empty"
+
+
+def _is_pattern(text: str) -> bool:
+    magic = re.search(r"[*?[]", text)
+    if magic is None or os.sep not in text[: magic.start()] or re.search(r"[\\+()^$|]", text):
+        return False
+    above = text[: text.rindex(os.sep, 0, magic.start())]
+    return bool(above) and os.path.isdir(above)  # noqa: PTH112
 
 
 def file_identity(path: str | os.PathLike[str]) -> str:
@@ -146,8 +175,9 @@ def _files_identity(paths: Iterator[str], what: str) -> str | None:
     for path in paths:
         if len(found) >= _MANY:
             raise Unfingerprintable(f"{what!r} names more than {_MANY:,} files")
-        if Path(path).is_file():
-            found.append(f"{path}={file_identity(path)}")
+        seen = os.stat(path)  # noqa: PTH116 - thousands of them
+        if not stat.S_ISDIR(seen.st_mode):
+            found.append(f"{path} {seen.st_size} {seen.st_mtime_ns} {seen.st_ctime_ns}")
     return ";".join(sorted(found)) if found else None
 
 

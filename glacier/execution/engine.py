@@ -31,10 +31,12 @@ from typing import TYPE_CHECKING, Any
 from glacier import context
 from glacier.errors import PipelineError
 from glacier.execution.attempts import Call, Touched, attempt
+from glacier.execution.caching import Kept, cached, loaded
 from glacier.execution.cancelling import Cancel
 from glacier.execution.memory import MISSING
 from glacier.execution.plans import Plans, is_narrow, kept
 from glacier.execution.ready import Ready
+from glacier.execution.selection import is_forced
 from glacier.execution.steps import Facts, StepRun
 from glacier.recording.live import Deferred, plain
 from glacier.recording.steps import ATOMS, NOTHING, replaced
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from glacier.execution.events import Kind
     from glacier.execution.options import RunOptions
     from glacier.execution.run import Run
+    from glacier.execution.stepping import Gate
     from glacier.recording import RecordedTask
 
 __all__ = ["Engine"]
@@ -66,6 +69,7 @@ class Engine:
         self.failures: list[BaseException] = []
         self.workers = workers
         self._tell = run.tell if run.events else None
+        self._gate: Gate | None = context.gate.get()
         self._memory = run.memory
         self._resumes = run.memory is not None and run.memory.resumes
         self._facts: dict[RecordedTask, Facts] = {}
@@ -88,11 +92,13 @@ class Engine:
         Raises:
             Exception: the error of the step, or of one that it needs.
         """
+        if step.stored is not None:
+            return loaded(step, lambda: self._compute(step, step.facts))
         if not step.known:
             if self.closed:
                 raise PipelineError(f"step {step.key!r} of run {self.run.id} has no value: it is {step.state}")
             if step.failure is None:
-                self._want(self._needed([step]) if self._resumes else _ancestry(step))
+                self._want(self._needed([step]) if self._resumes else _ancestry([step]))
             self._attend(step)
         return handle.__wrapped__
 
@@ -105,6 +111,8 @@ class Engine:
         steps = [step for step in steps if step.failure is None]
         if self._memory is not None and self._resumes:
             steps = self._needed([step for step in steps if not self._memory.is_settled(step)])
+        elif self.options.partial:
+            steps = _ancestry(steps)
         self._want(steps)
         self._attend(None)
 
@@ -234,6 +242,7 @@ class Engine:
         if value is MISSING:
             return False
         step.state = "cached"
+        step.known = True
         handle, step.handle = step.handle, None
         if handle is not None:
             handle.__wrapped__ = value
@@ -353,6 +362,9 @@ class Engine:
         facts = step.facts
         worker.step = step
         try:
+            if self._gate is not None:
+                self._gate.before(step)
+                step.began = began = time.perf_counter()
             value = self._call(step, facts)
             step.seconds = seconds = time.perf_counter() - began
             facts.quick = seconds < _QUICK
@@ -360,16 +372,25 @@ class Engine:
         except BaseException as error:
             step.seconds = time.perf_counter() - began
             self._note_failure(step, error)
-        step.args = ()
-        step.kwargs = NOTHING
+        if step.stored is None:
+            step.args = ()
+            step.kwargs = NOTHING
+        if self._gate is not None:
+            self._gate.after(step)
 
     def _call(self, step: StepRun, facts: Facts) -> Any:
         """Return the value of a task."""
         if self._memory is not None:
             self._memory.began(step)
+        if facts.direct:
+            return self._call_directly(step, facts)
+        if facts.settings["cache"]:
+            forced = is_forced(self.options, step)
+            return cached(step, facts.settings, forced, lambda: self._compute(step, facts))
+        return self._compute(step, facts)
+
+    def _call_directly(self, step: StepRun, facts: Facts) -> Any:
         args, kwargs = _plain_arguments(step)
-        if not facts.direct:
-            return self._attempt(step, facts, Call(facts.fn, args, kwargs))
         step.attempts = 1
         if self._tell is not None:
             self._tell("started", step)
@@ -378,6 +399,10 @@ class Engine:
         except Exception as error:
             error.add_note(f"{facts.job}, attempt 1 of 1")
             raise
+
+    def _compute(self, step: StepRun, facts: Facts) -> Any:
+        args, kwargs = _plain_arguments(step)
+        return self._attempt(step, facts, Call(facts.fn, args, kwargs))
 
     def _attempt(self, step: StepRun, facts: Facts, call: Call) -> Any:
         def note(kind: str, details: dict[str, Any]) -> None:
@@ -396,6 +421,9 @@ class Engine:
     def _note_value(self, step: StepRun, value: Any) -> None:
         if self.closed:
             return
+        if type(value) is Kept:
+            self._note_kept(step, value)
+            return
         step.state = "done"
         if type(value) not in ATOMS:
             value = self._looked_at(step, value)
@@ -410,6 +438,24 @@ class Engine:
         step.known = True
         if self._tell is not None:
             self._tell("planned" if step.plan is not None else "succeeded", step)
+
+    def _note_kept(self, step: StepRun, kept_result: Kept) -> None:
+        """Take a result of the cache for the value of a step; one that was there before is read when it is wanted."""
+        stored = kept_result.stored
+        step.stored, step.digest, step.rows, step.bytes = stored, stored.digest, stored.rows, stored.bytes
+        known_before = kept_result.known_before
+        step.state = "cached" if known_before else "done"
+        step.detail = stored.key if known_before else ""
+        if self._plans.any:
+            self._plans.computed(step)
+        handle, step.handle = step.handle, None
+        if handle is not None and not known_before:
+            handle.__wrapped__ = kept_result.value
+        step.known = True
+        if self._memory is not None:
+            self._memory.cached(step)
+        if self._tell is not None:
+            self._tell("cached" if known_before else "succeeded", step)
 
     def _looked_at(self, step: StepRun, value: Any) -> Any:
         match type(value).__name__:
@@ -585,10 +631,10 @@ def _plain_argument(value: Any) -> Any:
     return value if type(value) in ATOMS else replaced(value, plain)
 
 
-def _ancestry(step: StepRun) -> list[StepRun]:
-    """Return a step after everything it needs that has no value yet."""
-    found = {step: None}
-    todo = [step]
+def _ancestry(steps: Sequence[StepRun]) -> list[StepRun]:
+    """Return steps and everything they need that has no value yet, each after what it needs."""
+    found = dict.fromkeys(steps)
+    todo = list(found)
     while todo:
         for source in todo.pop().needs:
             if isinstance(source, StepRun) and not source.known and source not in found:

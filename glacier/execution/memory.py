@@ -56,6 +56,10 @@ class Memory(Protocol):
         """Take note of another state of a step that has returned a plan."""
         ...
 
+    def cached(self, step: StepRun) -> None:
+        """Take note that the cache keeps a step's value."""
+        ...
+
     def lost(self, step: StepRun) -> None:
         """Take note that a step failed, was skipped or was cancelled."""
         ...

@@ -62,6 +62,9 @@ class StepRun(LiveStep):
     fused: Fused | None = None
     met = False
     known = False
+
+    # Of a step whose result the cache keeps: where it is.
+    stored: Any = None
     facts: Facts
 
     def precede(self, child: StepRun) -> None:

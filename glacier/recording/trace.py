@@ -49,6 +49,8 @@ class Trace:
     graph: Graph
     approximations: tuple[Approximation, ...]
     paths: int
+    steps: tuple[Step, ...] = ()
+    """The steps, each after what it needs, with symbols in their arguments."""
 
 
 def trace(pipeline: RecordedPipeline, env: Any, body: Callable[[], Any]) -> Trace:
@@ -189,7 +191,8 @@ def _merge(pipeline: RecordedPipeline, env: Any, paths: Sequence[Tracer], *, unf
     merger = _Merger(pipeline.name, env, paths, whole or paths)
     graph = merger.graph()
     notes.update((note, None) for note in merger.notes)
-    return Trace(graph, tuple(notes), len(paths))
+    steps = {step.key: step for path in reversed([*whole, *paths]) for step in path.steps}
+    return Trace(graph, tuple(notes), len(paths), tuple(steps[key] for key in graph.order if key in steps))
 
 
 def _handlers(fn: Callable[..., Any]) -> Iterator[Approximation]:

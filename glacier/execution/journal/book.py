@@ -96,6 +96,10 @@ class Book:
         """Take note of another state of a step that has returned a plan."""
         self._note((_write_change, self.run.id, step, step.state, step.seconds))
 
+    def cached(self, step: StepRun) -> None:
+        """Take note of a step whose value the cache keeps, so that it need not be kept here."""
+        self._note((_write_value, self.run.id, step, (None, None)))
+
     def lost(self, step: StepRun) -> None:
         """Take note that a step failed, was skipped or was cancelled."""
         self._note((_write_loss, self.run.id, step, time.time()))
