@@ -20,6 +20,7 @@ __all__ = [
     "carried",
     "gate",
     "lines",
+    "reading",
     "recorder",
     "stand_in",
     "standing_in",
@@ -78,6 +79,8 @@ lines: ContextVar[Callable[[str], None] | None] = ContextVar("glacier_lines", de
 """What takes each line that the running task prints or logs; None outside of tasks."""
 gate: ContextVar[Any] = ContextVar("glacier_gate", default=None)
 """What holds the steps of a run that goes on task by task."""
+reading: ContextVar[Any] = ContextVar("glacier_reading", default=None)
+"""What says which resource is meant, in a run that reads from another environment: see `execution.reading`."""
 usage: ContextVar[Usage | None] = ContextVar("glacier_usage", default=None)
 carried: ContextVar[dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] | None] = ContextVar(
     "glacier_carried", default=None

@@ -119,10 +119,16 @@ def local(
     try:
         book.open()
         pipeline.last_run = record
-        with logs.capturing():
+        with logs.capturing(), context.using(context.reading, _reading(env, options)):
             return execute(record, pipeline, env, body, replace(options, listeners=listeners))
     finally:
         book.close()
+
+
+def _reading(env: Any, options: RunOptions) -> Any:
+    from glacier.execution.reading import Reading
+
+    return None if options.read is None else Reading(env, options.read)
 
 
 def analyze(pipeline: Pipeline, env: Any, body: Callable[[], Any], _params: Mapping[str, Any]) -> Analysis:

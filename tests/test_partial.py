@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from glacier import GlacierEnv, GlacierWarning
+from glacier import Bucket, GlacierEnv, GlacierWarning
 from glacier.config import LocalConfig
-from glacier.errors import ConfigError
+from glacier.errors import AccessError, ConfigError, ExecutorError
 from glacier.execution.caching import store
 from glacier.execution.events import Event
 from glacier.providers import LocalProvider
@@ -285,3 +285,63 @@ def test_a_plan_knows_what_is_asked_for_and_how_much_is_read(env: GlacierEnv) ->
     }
     with pytest.raises(ConfigError, match="no task 'lod' .*did you mean 'load'"):
         loading.plan(only="lod")
+
+
+# --- the data of another environment ----------------------------------------------------------------------------------
+
+
+def test_data_are_read_from_one_environment_and_written_to_the_other(tmp_path: Path) -> None:
+    dev = GlacierEnv(LocalProvider(config=LocalConfig(base_path=tmp_path / "dev")), "dev")
+    prod = GlacierEnv(LocalProvider(config=LocalConfig(base_path=tmp_path / "prod")), "prod")
+    for env, value in ((dev, 1), (prod, 2)):
+        env.register("sales", env.provider.bucket(f"sales-{env.name}", path="s.parquet"))
+        env.register("report", env.provider.bucket("out", path="r.parquet"))
+        env.get("sales").write(pl.DataFrame({"x": [value]}))
+        env.provider.bucket("lookup", path="l.parquet").write(pl.DataFrame({"x": [value]}))
+    prod.get("report").write(pl.DataFrame({"x": [0]}))
+
+    @dev.task()
+    def load(sales: Bucket) -> pl.DataFrame:
+        return sales.read()
+
+    @dev.task()
+    def by_address(sales: Bucket) -> pl.DataFrame:
+        return pl.read_parquet(sales.get_uri())
+
+    @dev.task()
+    def inside() -> int:
+        return dev.get("sales").read().item()
+
+    @dev.task()
+    def save(df: pl.DataFrame, report: Bucket) -> None:
+        report.write(df)
+
+    @dev.task()
+    def saved(report: Bucket, _: Any) -> int:
+        return report.read().item()
+
+    @dev.pipeline()
+    def reporting() -> Any:
+        df = load()
+        other = dev.provider.bucket("lookup", path="l.parquet").read()
+        return df, other, by_address(), inside(), saved(_=save(df))
+
+    frame, other, addressed, direct, read_back = reporting.run(read=prod)
+    assert [frame.item(), other.item(), addressed.item(), direct, read_back] == [2, 2, 2, 2, 2]
+    assert dev.get("report").read().item() == 2
+    assert prod.get("report").read().item() == 0
+    assert reporting.run()[0].item() == 1
+
+    @dev.task()
+    def wrong() -> None:
+        prod.get("report").write(pl.DataFrame({"x": [9]}))
+
+    @dev.task(executor="process")
+    def elsewhere(sales: Bucket) -> int:
+        return sales.read().item()
+
+    with pytest.raises(AccessError, match="belongs to environment 'prod', which this run only reads"):
+        wrong.run(read=prod)
+    with pytest.raises(ExecutorError, match="cannot run with read="):
+        elsewhere.run(read=prod)
+    assert prod.get("report").read().item() == 0

@@ -29,7 +29,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from glacier import context
-from glacier.errors import PipelineError
+from glacier.errors import ExecutorError, PipelineError
 from glacier.execution.attempts import Call, Touched, attempt
 from glacier.execution.caching import Kept, cached, loaded
 from glacier.execution.cancelling import Cancel
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
     from glacier.execution.events import Kind
     from glacier.execution.options import RunOptions
+    from glacier.execution.reading import Reading
     from glacier.execution.run import Run
     from glacier.execution.stepping import Gate
     from glacier.recording import RecordedTask
@@ -70,6 +71,7 @@ class Engine:
         self.workers = workers
         self._tell = run.tell if run.events else None
         self._gate: Gate | None = context.gate.get()
+        self._reading: Reading | None = context.reading.get()
         self._memory = run.memory
         self._resumes = run.memory is not None and run.memory.resumes
         self._facts: dict[RecordedTask, Facts] = {}
@@ -382,12 +384,30 @@ class Engine:
         """Return the value of a task."""
         if self._memory is not None:
             self._memory.began(step)
+        if self._reading is not None:
+            self._redirect(step, facts)
         if facts.direct:
             return self._call_directly(step, facts)
         if facts.settings["cache"]:
             forced = is_forced(self.options, step)
             return cached(step, facts.settings, forced, lambda: self._compute(step, facts))
         return self._compute(step, facts)
+
+    def _redirect(self, step: StepRun, facts: Facts) -> None:
+        """Give a step the resources that are meant where the run reads from another environment.
+
+        Raises:
+            ExecutorError: it would run where nothing knows of that.
+        """
+        assert step.task is not None
+        assert self._reading is not None
+        if facts.job.executor != "local":
+            message = (
+                f"{facts.job} cannot run with read=: executor {facts.job.executor!r} knows only its own environment"
+            )
+            raise ExecutorError(message, hint='use executor="local"')
+        given = self._reading.arguments(step.arguments, step.task.usage.parameters)
+        step.args, step.kwargs = step.task.signature.parted(given)
 
     def _call_directly(self, step: StepRun, facts: Facts) -> Any:
         args, kwargs = _plain_arguments(step)

@@ -283,10 +283,10 @@ class _Merger:
 
     def _node(self, found: list[Step]) -> Node:
         node = found[0].node(self.env, self._condition(found[0].key, found))
-        return replace(node, approximate=any(step.approximate for step in found))
+        return replace(node, approximate=True) if any(step.approximate for step in found) else node
 
     def _condition(self, key: str, found: Sequence[Step]) -> str | None:
-        if all(key in path.by_key for path in self.whole):
+        if len(self.paths) == 1 or all(key in path.by_key for path in self.whole):
             return None
         return " and ".join(str(decision) for decision in self._governing(found)) or "on some ways"
 
