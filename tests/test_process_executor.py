@@ -2,6 +2,7 @@
 
 import functools
 import io
+import json
 import logging
 import os
 import re
@@ -613,6 +614,91 @@ def test_an_interrupt_kills_the_worker_and_the_next_task_works(tmp_path: Path, h
     )
     assert (done.stdout, done.stderr) == ("interrupted 3\n", "")
     assert eventually(lambda: not session(int((tmp_path / "pid").read_text())))
+
+
+CELL = """
+import os, time
+from pathlib import Path
+from glacier import GlacierEnv
+from glacier.config import LocalConfig
+from glacier.providers import LocalProvider
+
+env = GlacierEnv(LocalProvider(config=LocalConfig(base_path="data")), "notebook")
+RATE = 3
+
+def helper(n):
+    return n * RATE
+
+@env.task(executor="process")
+def sold(n):
+    print("sold", n)
+    return helper(n)
+
+@env.task(executor="process")
+def forever():
+    Path("pid.part").write_text(str(os.getpid()))
+    os.rename("pid.part", "pid")
+    while True:
+        pass
+
+@env.pipeline()
+def pipeline():
+    forever()
+"""
+
+
+# In a process of its own: jupyter_client leaves an event loop open.
+FRONT_END = """
+import json, sys, threading, time
+from pathlib import Path
+from jupyter_client.manager import start_new_kernel
+
+manager, client = start_new_kernel()
+pid = Path("pid")
+
+def run(cell):
+    printed = []
+    hook = lambda message: printed.append(message["content"].get("text", ""))
+    reply = client.execute_interactive(cell, timeout=60, output_hook=hook)
+    print(json.dumps([reply["content"].get("ename", "ok"), "".join(printed)]))
+
+def interrupt():
+    while not pid.exists():
+        time.sleep(0.01)
+    manager.interrupt_kernel()
+
+for cell in json.load(sys.stdin):
+    if "forever" in cell and "def" not in cell:
+        threading.Thread(target=interrupt).start()
+    run(cell)
+    pid.exists() and pid.rename(f"killed{len(list(Path.cwd().glob('killed*')))}")
+client.stop_channels()
+manager.shutdown_kernel(now=True)
+"""
+
+
+@pytest.mark.slow
+def test_a_notebook_defines_runs_and_interrupts_tasks(tmp_path: Path) -> None:
+    stop = ["forever()", "print(sold(1))", "pipeline.run()  # forever", "print(sold(1))"]
+    cells = [CELL, "print(sold(2))", "RATE = 5\nprint(sold(2))", *stop]
+    here = {**os.environ, "PYTHONPATH": str(Path(glacier.__file__).parents[1])}
+    (tmp_path / "front_end.py").write_text(FRONT_END)
+    done = subprocess.run(
+        [sys.executable, "front_end.py"],
+        cwd=tmp_path,
+        env=here,
+        input=json.dumps(cells),
+        text=True,
+        stdout=subprocess.PIPE,
+        timeout=300,
+        check=True,
+    )
+    stopped = [["KeyboardInterrupt", ""], ["ok", "sold 1\n5\n"]]
+    expected = [["ok", ""], ["ok", "sold 2\n6\n"], ["ok", "sold 2\n10\n"], *stopped, *stopped]
+    assert [json.loads(line) for line in done.stdout.splitlines()] == expected
+    pids = [int(file.read_text()) for file in tmp_path.glob("killed*")]
+    assert len(pids) == 2
+    assert eventually(lambda: not any(session(pid) for pid in pids))
 
 
 ORPHANS = """

@@ -84,6 +84,12 @@ class Fingerprint:
     key: str
     parts: Mapping[str, str]
 
+    def assuming(self, parts: Mapping[str, str], names: Iterable[str]) -> Fingerprint:
+        """Return the fingerprint of a call some of whose arguments are not known, taking them to be as in `parts`."""
+        kinds = [f"{kind} {name}" for name in names for kind in ("argument", "resource")]
+        merged = {**self.parts, **{kind: parts[kind] for kind in kinds if kind in parts}}
+        return Fingerprint(_key(merged), merged)
+
 
 def fingerprint(
     fn: Callable[..., Any], arguments: Mapping[str, Any], config: Mapping[str, Any], *, polars: str | None = None
@@ -700,10 +706,11 @@ def _own_namespaces(names: frozenset[str]) -> Iterator[tuple[str, Any]]:
     polars: Any = sys.modules.get("polars")
     for name in ("Expr", "DataFrame", "LazyFrame", "Series"):
         kind: Any = getattr(polars, name, None)
-        known: Any = getattr(kind, "_accessors", ())
+        known = cast("Iterable[str]", getattr(kind, "_accessors", ()))
         for accessor in sorted(each for each in known if each in names):
-            registered: Any = getattr(vars(kind).get(accessor), "_ns", None)
-            if callable(registered) and is_own(str(registered.__module__)):
+            holder: Any = vars(kind).get(accessor)
+            registered = getattr(holder, "_ns", None)
+            if registered is not None and is_own(str(registered.__module__)):
                 yield f"{name}.{accessor}", registered
 
 
