@@ -9,9 +9,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from glacier.browsing import browse
+    from glacier.comparison import diff
     from glacier.environment import Defaults, GlacierEnv
     from glacier.errors import GlacierError, GlacierWarning
     from glacier.graph import Graph
+    from glacier.project import Project
     from glacier.resources import Bucket, Serverless
     from glacier.settings import TaskConfig
     from glacier.state import read_state
@@ -28,9 +31,12 @@ __all__ = [
     "Graph",
     "Inject",
     "Pipeline",
+    "Project",
     "Serverless",
     "Task",
     "TaskConfig",
+    "browse",
+    "diff",
     "read_state",
     "task",
 ]
@@ -44,9 +50,12 @@ _HOMES = {
     "Graph": "glacier.graph",
     "Inject": "glacier.tasks",
     "Pipeline": "glacier.tasks",
+    "Project": "glacier.project",
     "Serverless": "glacier.resources",
     "Task": "glacier.tasks",
     "TaskConfig": "glacier.settings",
+    "browse": "glacier.browsing",
+    "diff": "glacier.comparison",
     "read_state": "glacier.state",
     "task": "glacier.tasks",
 }

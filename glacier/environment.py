@@ -56,6 +56,8 @@ class GlacierEnv:
             step, and rows and times are each task's own; without it plans pass through and are optimized as one.
         max_workers: threads that run steps side by side, None for the default.
         dask: address of the Dask scheduler for tasks with `executor="dask"`, None for `DASK_SCHEDULER_ADDRESS`.
+        protected: whether people should be asked before a run writes here; nothing in the library asks by itself.
+        guard: called with a task or pipeline and its parameters before it runs here; it raises to refuse (`admit`).
         outputs: what the infrastructure was called when it was deployed, as `glacier.deploy.deploy(..., env=env)` said.
     """
 
@@ -69,8 +71,11 @@ class GlacierEnv:
         defaults: Defaults | Iterable[Defaults] = (),
         max_workers: int | None = None,
         dask: str | None = None,
+        protected: bool = False,
     ) -> None:
         self.name = ENVIRONMENT.check(name)
+        self.protected = protected
+        self.guard: Callable[[Task | Pipeline, Mapping[str, Any]], None] | None = None
         self.debug = debug
         self.max_workers = max_workers
         self.dask = dask
@@ -100,8 +105,8 @@ class GlacierEnv:
 
         `GLACIER_PROVIDER` (default `local`) names the provider, `GLACIER_ENV` the environment, `GLACIER_DEBUG` turns
         debugging on. The provider's config class lists the variables of its own fields (`VARIABLES`). Keywords are
-        `provider`, `name`, `debug`, `resources`, `defaults`, `max_workers`, `dask`, and the fields of the provider's
-        config.
+        `provider`, `name`, `debug`, `resources`, `defaults`, `max_workers`, `dask`, `protected`, and the fields of the
+        provider's config.
 
         Raises:
             ConfigError: a variable is empty, unknown or missing; the error names it.
@@ -110,7 +115,7 @@ class GlacierEnv:
         kind = registry.load(
             "providers", options.pop("provider", None) or _variable(variables, "GLACIER_PROVIDER", "local")
         )
-        named = {key: options.pop(key) for key in ("resources", "defaults", "max_workers", "dask") if key in options}
+        named = {key: options.pop(key) for key in _OPTIONS if key in options}
         name = options.pop("name", None) or _variable(variables, "GLACIER_ENV", "default")
         debug = options.pop("debug", None)
         if debug is None:
@@ -264,6 +269,28 @@ class GlacierEnv:
         """The names of the pipelines, in the order of definition."""
         return list(self._here()._pipelines)
 
+    def find_task(self, name: str) -> Task:
+        """Return the task of that name.
+
+        Raises:
+            ResourceNotFoundError: there is none; the error suggests the nearest name.
+        """
+        return self._named(self._here()._tasks, name, "task")
+
+    def find_pipeline(self, name: str) -> Pipeline:
+        """Return the pipeline of that name.
+
+        Raises:
+            ResourceNotFoundError: there is none; the error suggests the nearest name.
+        """
+        return self._named(self._here()._pipelines, name, "pipeline")
+
+    def _named(self, known: Mapping[str, Any], name: str, what: str) -> Any:
+        if name not in known:
+            message = f"environment {self._here().name!r} has no {what} {name!r}"
+            raise ResourceNotFoundError(message, hint=did_you_mean(name, known))
+        return known[name]
+
     def run(
         self,
         pipeline: Pipeline,
@@ -276,6 +303,8 @@ class GlacierEnv:
         export: ExportOptions | None = None,
     ) -> Any:
         """Run a pipeline's body in a mode; `Pipeline.run` and `Pipeline.resume` are the ways to call this."""
+        if mode == "local":
+            self.admit(pipeline, params)
         return modes.run(mode, pipeline, self, body, params, options=options, resumes=resumes, export=export)
 
     @property
@@ -284,6 +313,11 @@ class GlacierEnv:
         from glacier.execution.journal import History
 
         return History(home.home(), self._here().name)
+
+    def admit(self, target: Task | Pipeline, params: Mapping[str, Any]) -> None:
+        """Let the `guard`, if there is one, object to a run of a task or pipeline with these parameters."""
+        if self.guard is not None:
+            self.guard(target, params)
 
     def export(self, output_dir: str | os.PathLike[str] = "terraform", **options: Any) -> Generated:
         """Write the infrastructure of all pipelines and registered resources as Terraform; `options` as ExportOptions.
@@ -406,6 +440,9 @@ class GlacierEnv:
             _say(f"{what} {new.name!r} of environment {self.name!r} is defined twice; the newest is used from now on")
         known[new.name] = new
         return new
+
+
+_OPTIONS = ("resources", "defaults", "max_workers", "dask", "protected")
 
 
 class _Composed:

@@ -7,6 +7,7 @@ GlacierError
 ├── ObjectNotFoundError (FileNotFoundError) a bucket has no such object
 ├── ObjectExistsError (FileExistsError)     a create-only write met an object
 ├── AccessError (PermissionError)           credentials or permissions do not suffice
+├── ProtectedError (PermissionError)        a run would write to a protected environment, and nobody agreed
 ├── FormatError (ValueError)                bytes that are not of the format they should be
 ├── MissingDependencyError (TypeError)      a task parameter that nothing can fill
 ├── MissingExtraError (ImportError)         an optional package that is not installed
@@ -53,6 +54,7 @@ __all__ = [
     "ObjectExistsError",
     "ObjectNotFoundError",
     "PipelineError",
+    "ProtectedError",
     "RenderError",
     "ResourceNotFoundError",
     "TaskCancelledError",
@@ -81,9 +83,9 @@ class GlacierError(Exception):
         return _rebuild, (type(self), self.message, self.hint)
 
     def _render_traceback_(self) -> list[str]:
-        """Show one clean line and the hint in a notebook (the hook is IPython's)."""
-        lines = [f"{type(self).__name__}: {self.message}"]
-        return lines if self.hint is None else [*lines, f"hint: {self.hint}"]
+        """Show one clean line, the hint and the notes in a notebook (the hook is IPython's)."""
+        hint = [] if self.hint is None else [f"hint: {self.hint}"]
+        return [f"{type(self).__name__}: {self.message}", *hint, *getattr(self, "__notes__", ())]
 
 
 class ConfigError(GlacierError, ValueError):
@@ -108,6 +110,10 @@ class ObjectExistsError(GlacierError, FileExistsError):
 
 class AccessError(GlacierError, PermissionError):
     """The credentials are missing, expired or not allowed to do this."""
+
+
+class ProtectedError(GlacierError, PermissionError):
+    """A run would write to an environment that is protected, and nobody agreed to it."""
 
 
 class FormatError(GlacierError, ValueError):

@@ -1,4 +1,4 @@
-"""Providers and executors by name: ours from a table, other packages' from entry points."""
+"""Providers, executors and templates by name: ours from a table, other packages' from entry points."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from glacier.errors import ConfigError, did_you_mean
 
 __all__ = ["Group", "check", "known", "load"]
 
-Group = Literal["providers", "executors"]
+Group = Literal["providers", "executors", "templates"]
 
 _OURS: dict[Group, dict[str, str]] = {
     "providers": {
@@ -27,6 +27,15 @@ _OURS: dict[Group, dict[str, str]] = {
         "serverless": "glacier.execution.executors.serverless:submit",
         "process": "glacier.execution.executors.process:submit",
         "dask": "glacier.execution.executors.dask:submit",
+    },
+    "templates": {
+        "DevelopmentLocalEnvironment": "glacier.templates:DevelopmentLocalEnvironment",
+        "ProductionAWSEnvironment": "glacier.templates:ProductionAWSEnvironment",
+        "ProductionAzureEnvironment": "glacier.templates:ProductionAzureEnvironment",
+        "ProductionGCPEnvironment": "glacier.templates:ProductionGCPEnvironment",
+        "StagingAWSEnvironment": "glacier.templates:StagingAWSEnvironment",
+        "StagingAzureEnvironment": "glacier.templates:StagingAzureEnvironment",
+        "StagingGCPEnvironment": "glacier.templates:StagingGCPEnvironment",
     },
 }
 

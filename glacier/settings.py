@@ -439,6 +439,13 @@ class Effective:
         wide = [max(len(row[column]) for row in cells) for column in (0, 1)]
         return "\n".join(f"{a:<{wide[0]}}  {b:<{wide[1]}}  {c}".rstrip() for a, b, c in cells)
 
+    def plain(self) -> list[dict[str, str]]:
+        """Return the rows in JSON's own types, secrets masked."""
+        return [{"setting": row.setting, "value": row.shown, "from": row.level} for row in self.rows]
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))
+
     def _repr_html_(self) -> str:
         head = _html_row("th", "setting", "value", "from")
         body = "".join(_html_row("td", row.setting, row.shown, row.level) for row in self.rows)

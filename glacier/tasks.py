@@ -73,6 +73,7 @@ class Task:
         args, filled = self.signature.fill("task", self.name, env, args, kwargs)
         if context.usage.get() is not None:
             return self.fn(*args, **filled)
+        env.admit(self, filled)
         return attempt(Call(self.fn, args, filled), Job(self.name, self.settings(env), env))
 
     def run(self, mode: str = "local", **params: Any) -> Any:

@@ -7,7 +7,7 @@ shows them under the template's name, and `defaults=`, a resource's config or a 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from glacier.config import (
     AwsConfig,
@@ -41,7 +41,9 @@ _STAGING_TASK = TaskConfig(retries=1)
 
 
 class _Template(GlacierEnv):
-    """An environment with a level of defaults named after its template."""
+    """An environment with a level of defaults named after its template; `kind` is the name of its provider."""
+
+    kind: ClassVar[str]
 
     def __init__(
         self,
@@ -61,6 +63,8 @@ class _Template(GlacierEnv):
 class DevelopmentLocalEnvironment(_Template):
     """Files below `base_path` and tasks that fail at once: an environment to develop in."""
 
+    kind = "local"
+
     def __init__(self, base_path: str | Path = "./data", *, name: str = "development", **options: Any) -> None:
         provider = LocalProvider(config=LocalConfig(base_path=Path(base_path)))
         super().__init__(provider, name, own={"task": TaskConfig(retries=0)}, **options)
@@ -73,6 +77,8 @@ class ProductionAWSEnvironment(_Template):
     `platform` generated infrastructure takes from variables what an organisation has once: the bucket of access logs,
     the KMS key, the functions' network and their code signing configuration.
     """
+
+    kind = "aws"
 
     def __init__(
         self,
@@ -103,6 +109,8 @@ class ProductionAWSEnvironment(_Template):
 class StagingAWSEnvironment(_Template):
     """AWS with encrypted buckets, and tasks tried twice."""
 
+    kind = "aws"
+
     def __init__(self, region: str, profile: str | None = None, *, name: str = "staging", **options: Any) -> None:
         own = {"bucket": S3Config(encryption="AES256"), "task": _STAGING_TASK, "tags": _tags("staging", False)}
         super().__init__(_aws(region, profile), name, own=own, **options)
@@ -110,6 +118,8 @@ class StagingAWSEnvironment(_Template):
 
 class ProductionGCPEnvironment(_Template):
     """Google Cloud with versioned buckets (encrypted by the cloud itself), and tasks tried up to four times."""
+
+    kind = "gcp"
 
     def __init__(
         self,
@@ -129,6 +139,8 @@ class ProductionGCPEnvironment(_Template):
 class StagingGCPEnvironment(_Template):
     """Google Cloud with tasks tried twice."""
 
+    kind = "gcp"
+
     def __init__(self, project_id: str, region: str = "us-central1", *, name: str = "staging", **options: Any) -> None:
         own = {"task": _STAGING_TASK, "tags": _tags("staging", False)}
         super().__init__(GCPProvider(config=GcpConfig(project_id=project_id, region=region)), name, own=own, **options)
@@ -136,6 +148,8 @@ class StagingGCPEnvironment(_Template):
 
 class ProductionAzureEnvironment(_Template):
     """Azure with versioned blobs in several zones and a second region, and tasks tried up to four times."""
+
+    kind = "azure"
 
     def __init__(
         self,
@@ -155,6 +169,8 @@ class ProductionAzureEnvironment(_Template):
 
 class StagingAzureEnvironment(_Template):
     """Azure with tasks tried twice."""
+
+    kind = "azure"
 
     def __init__(
         self,

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-__all__ = ["Access", "SourceUsage", "source_usage"]
+__all__ = ["WRITES", "Access", "SourceUsage", "source_usage"]
 
 Access = Literal["read", "write", "both"]
 
+WRITES = frozenset({"write", "sink", "delete", "invoke", "invoke_async"})
+"""The verbs of resources that change something."""
+
 _READS = frozenset({"scan", "read", "preview", "schema", "exists", "stat", "list", "url", "logs"})
-_WRITES = frozenset({"write", "sink", "delete", "invoke", "invoke_async"})
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ class _Reader:
     def _by_method(self, attribute: ast.Attribute) -> Access | None:
         if attribute.attr in _READS:
             return "read"
-        if attribute.attr in _WRITES:
+        if attribute.attr in WRITES:
             return "write"
         return self._by_consumer(attribute) if attribute.attr in {"get_uri", "storage_options"} else None
 

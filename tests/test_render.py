@@ -25,7 +25,7 @@ from glacier.render.layout import Layout, Spot
 from glacier.render.look import KINDS, LINE, STATES
 from glacier.render.paint import paint
 from glacier.render.plotted import plotted
-from glacier.render.safe import html_text, visible
+from glacier.render.safe import html_text, unlinked, visible
 
 PURE = shutil.which("graphviz-pure", path=sysconfig.get_path("scripts")) or ""
 ENGINES = ("", "none")
@@ -233,8 +233,9 @@ def test_hostile_text_is_shown_and_does_nothing(
     names = {name for element in root.iter() for name in element.attrib}
     assert not [name for name in names if name.startswith("on") or name.endswith("href")]
     if slot == "label":
-        assert visible(hostile, 48) in shown(drawn)
-    assert visible(hostile) in "".join(root.itertext()).replace("\n", "\\n")
+        assert unlinked(visible(hostile, 48)) in shown(drawn)
+    assert "javascript:" not in drawn
+    assert unlinked(visible(hostile)) in "".join(root.itertext()).replace("\n", "\\n")
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)

@@ -2,7 +2,25 @@
 
 from __future__ import annotations
 
-from glacier.cli import analyze, cache, dag, demo, deploy, export, logs, ls, plan, preview, resume, run, runs
+from glacier.cli import (
+    analyze,
+    cache,
+    dag,
+    demo,
+    deploy,
+    diff,
+    env,
+    explain,
+    export,
+    logs,
+    ls,
+    plan,
+    preview,
+    resume,
+    run,
+    runs,
+    shell,
+)
 from glacier.cli.app import app, main
 
 __all__ = [
@@ -12,6 +30,9 @@ __all__ = [
     "dag",
     "demo",
     "deploy",
+    "diff",
+    "env",
+    "explain",
     "export",
     "logs",
     "ls",
@@ -21,4 +42,5 @@ __all__ = [
     "resume",
     "run",
     "runs",
+    "shell",
 ]

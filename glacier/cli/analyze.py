@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from glacier.cli.app import app
-from glacier.cli.options import AsJson, Debug, Params, Target
+from glacier.cli.options import AsJson, Debug, EnvName, Params, Target, pipeline_of
 
 __all__ = ["analyze"]
 
@@ -11,6 +11,7 @@ __all__ = ["analyze"]
 @app.command()
 def analyze(
     target: Target,
+    env: EnvName = None,
     param: Params = None,
     as_json: AsJson = False,
     debug: Debug = False,
@@ -18,7 +19,7 @@ def analyze(
     """Show a pipeline's tasks, resources and conditions without touching data."""
     import json
 
-    from glacier.loading import load_pipeline, parameters
+    from glacier.loading import parameters
 
-    analysis = load_pipeline(target).run("analyze", **parameters(param or ()))
+    analysis = pipeline_of(target, env).run("analyze", **parameters(param or ()))
     print(json.dumps(analysis.plain(), indent=2) if as_json else str(analysis))

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from glacier.cli.app import app
-from glacier.cli.options import Debug, Params, Target
+from glacier.cli.options import Debug, EnvName, Params, Target, pipeline_of
 
 __all__ = ["dag"]
 
@@ -20,12 +20,13 @@ def dag(
         Path | None, typer.Option("-o", "--output", help="Write FILE.svg, .png, .dot, .mmd or .txt instead.")
     ] = None,
     param: Params = None,
+    env: EnvName = None,
     debug: Debug = False,
 ) -> None:
     """Draw a pipeline: as text here, or as a picture in a file."""
-    from glacier.loading import load_pipeline, parameters
+    from glacier.loading import parameters
 
-    graph = load_pipeline(target).run("analyze", **parameters(param or ()))["dag"]
+    graph = pipeline_of(target, env).run("analyze", **parameters(param or ()))["dag"]
     if output is None:
         print(graph.text())
     else:

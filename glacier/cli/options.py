@@ -6,7 +6,22 @@ from typing import Annotated, Any
 
 import typer
 
-__all__ = ["Address", "AsJson", "Debug", "Options", "Params", "Progress", "Provider", "Region", "Target", "bucket_of"]
+__all__ = [
+    "Address",
+    "AsJson",
+    "Debug",
+    "EnvName",
+    "Options",
+    "Params",
+    "Progress",
+    "Provider",
+    "Region",
+    "Target",
+    "Yes",
+    "bucket_of",
+    "env_of",
+    "pipeline_of",
+]
 
 Target = Annotated[str, typer.Argument(metavar="FILE[:PIPELINE]", help="A Python file, and the pipeline in it.")]
 Params = Annotated[
@@ -31,14 +46,45 @@ Options = Annotated[
     list[str] | None,
     typer.Option("-o", "--option", metavar="KEY=VALUE", help="Another field of the provider's config."),
 ]
+EnvName = Annotated[
+    str | None,
+    typer.Option("--env", metavar="NAME", help="An environment of the project (a unique beginning will do)."),
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Write to a protected environment without being asked.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def bucket_of(
-    target: str, provider: str | None, region: str | None, options: list[str] | None, format: str | None = None
+    target: str,
+    provider: str | None,
+    region: str | None,
+    options: list[str] | None,
+    format: str | None = None,
+    *,
+    env: str | None = None,
 ) -> Any:
-    """Return the bucket that an address and its options name."""
+    """Return the bucket that an address and its options name; or the resource of an environment, when one is named."""
     from glacier import addresses
+
+    if env is not None:
+        from glacier.browsing import bucket_in
+
+        return bucket_in(env_of(env), target)
 
     fields = addresses.fields_of(target, provider, options or (), region)
     return addresses.bucket_of(target, provider, format=format, **fields)
+
+
+def env_of(name: str) -> Any:
+    """Return an environment of the project that the working directory lies in."""
+    from glacier.project import Project
+
+    return Project.find().env(name)
+
+
+def pipeline_of(target: str, env: str | None) -> Any:
+    """Return the pipeline that a file defines, bound to an environment of the project when one is named."""
+    from glacier.loading import load_pipeline
+
+    pipeline = load_pipeline(target)
+    return pipeline if env is None else env_of(env).bind(pipeline)

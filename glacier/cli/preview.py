@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from glacier.cli.app import app
-from glacier.cli.options import Address, AsJson, Debug, Options, Provider, Region, bucket_of
+from glacier.cli.options import Address, AsJson, Debug, EnvName, Options, Provider, Region, bucket_of
 from glacier.cli.printing import console, print_json
 
 __all__ = ["preview"]
@@ -24,18 +24,17 @@ def preview(
     provider: Provider = None,
     region: Region = None,
     option: Options = None,
+    env: EnvName = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
     """Show the first rows of an object, its columns and its size, fetching as little as its format allows."""
     from glacier.console import print_preview
 
-    bucket = bucket_of(target, provider, region, option, format)
+    bucket = bucket_of(target, provider, region, option, format, env=env)
     chosen = None if columns is None else [name.strip() for name in columns.split(",")]
     found = bucket.preview(n, chosen, where)
     if as_json:
-        facts = {"uri": found.uri, "format": found.format, "size": found.size, "total": found.total}
-        schema = {name: str(kind) for name, kind in found.schema.items()}
-        print_json({**facts, "schema": schema, "rows": found.rows.to_dicts()})
+        print_json(found.plain())
     else:
         print_preview(console(), found)

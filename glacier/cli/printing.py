@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import os
 import sys
-from collections.abc import Mapping
-from datetime import date, time
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
+
+from glacier.jsonable import jsonable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,19 +46,4 @@ def print_json(value: Any) -> None:
     """Print a value as JSON."""
     import json
 
-    print(json.dumps(_plain(value), indent=2))
-
-
-def _plain(value: Any) -> Any:
-    """Return a value as JSON can say it: times in ISO 8601, bytes in hexadecimal, no number as null."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in cast("Mapping[Any, Any]", value).items()}
-    if isinstance(value, list):
-        return [_plain(each) for each in cast("list[Any]", value)]
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, date | time):
-        return value.isoformat()
-    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+    print(json.dumps(jsonable(value), indent=2))

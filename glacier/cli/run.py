@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from glacier.cli.app import app
-from glacier.cli.options import Debug, Params, Progress, Target
+from glacier.cli.options import Debug, EnvName, Params, Progress, Target, Yes, pipeline_of
 from glacier.cli.printing import told
 
 __all__ = ["run"]
@@ -26,13 +26,18 @@ def run(
     force: Annotated[Tasks, typer.Option("--force", metavar="TASK", help="Run it even when it is cached.")] = None,
     on_error: Annotated[str, typer.Option("--on-error", metavar="fail|continue", help="After a failure.")] = "fail",
     max_workers: Annotated[int | None, typer.Option("--max-workers", min=1, help="Tasks side by side.")] = None,
+    env: EnvName = None,
+    yes: Yes = False,
     progress: Progress = None,
     debug: Debug = False,
 ) -> None:
     """Run a pipeline here and show its result and what became of each task."""
-    from glacier.loading import load_pipeline, parameters
+    from glacier.cli.asking import agreed
+    from glacier.loading import parameters
+    from glacier.protection import guard
 
-    pipeline = load_pipeline(target)
+    pipeline = pipeline_of(target, env)
+    pipeline.env.guard = None if yes else guard(agreed)
     chosen: dict[str, Any] = {"only": only, "from_": from_, "until": until, "force": force}
     options = {name: tuple(tasks) for name, tasks in chosen.items() if tasks}
     told(

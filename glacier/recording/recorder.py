@@ -158,7 +158,7 @@ class Recorder(ABC):
 
     def _spot(self, name: str, frame: FrameType) -> Spot:
         """Return where in the body a step called `name` is made now: the same for every turn of a loop."""
-        frame = sites.outside(frame)
+        frame = sites.outside(frame, self.body)
         known = self._spots.get((name, *sites.mark(frame, self.body)))
         return self._new_spot(name, frame) if known is None else known
 

@@ -32,9 +32,9 @@ def caller() -> FrameType:
     return outside(sys._getframe(1))  # pyright: ignore[reportPrivateUsage]
 
 
-def outside(frame: FrameType) -> FrameType:
-    """Return `frame`, or the nearest one above it that is outside Glacier."""
-    while _is_machinery(frame.f_code.co_filename) and frame.f_back is not None:
+def outside(frame: FrameType, body: CodeType | None = None) -> FrameType:
+    """Return `frame`, or the nearest one above it that is outside Glacier or is the body (of a task run alone)."""
+    while _is_machinery(frame.f_code.co_filename) and frame.f_back is not None and frame.f_code is not body:
         frame = frame.f_back
     return frame
 

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
 from glacier.graph import Access, Edge, Node, Site
+from glacier.usage import WRITES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -216,7 +217,9 @@ class Step:
     def _access(self, source: Step | Resource, name: str) -> Access:
         if isinstance(source, Step):
             return "data"
-        return "read" if self.task is None else self.task.usage.parameters.get(name, "both")
+        if self.task is None:
+            return "write" if name == "self" and self.name in WRITES else "read"
+        return self.task.usage.parameters.get(name, "both")
 
     def node(self, env: Any, condition: str | None = None) -> Node:
         """Return the step as a node of a graph."""

@@ -4,6 +4,7 @@
 |--------------|----------------------------------------------------------------------|
 | picture      | the nouns: Box, Arrow, Picture                                       |
 | safe         | foreign text made harmless                                           |
+| folding      | a large Picture with whole groups as one box each                    |
 | look         | colours, signs and sizes                                             |
 | layout       | where everything stands: what both layouts give and the painter takes |
 | digraph      | Picture -> DOT                                                       |
@@ -19,21 +20,33 @@ from __future__ import annotations
 
 from glacier.render.digraph import dot
 from glacier.render.engines import engine
-from glacier.render.forms import mimebundle, png, svg
+from glacier.render.folding import Folded, fold
+from glacier.render.forms import lay_out, mimebundle, png, svg
+from glacier.render.layout import Layout
+from glacier.render.look import STATES, StateLook
 from glacier.render.picture import Arrow, ArrowStyle, Box, BoxKind, Picture
+from glacier.render.safe import html_text, visible
 from glacier.render.words import mermaid, text
 
 __all__ = [
+    "STATES",
     "Arrow",
     "ArrowStyle",
     "Box",
     "BoxKind",
+    "Folded",
+    "Layout",
     "Picture",
+    "StateLook",
     "dot",
     "engine",
+    "fold",
+    "html_text",
+    "lay_out",
     "mermaid",
     "mimebundle",
     "png",
     "svg",
     "text",
+    "visible",
 ]

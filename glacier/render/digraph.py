@@ -49,16 +49,19 @@ _EDGE = {"fontname": FONT, "fontsize": "10.5", "color": LINE, "fontcolor": LINE,
 _FRAME = {"style": "rounded", "color": LINE, "labeljust": "l", "margin": "14"}
 
 
-def dot(picture: Picture, *, signs: bool = True) -> str:
+def dot(picture: Picture, *, signs: bool = True, background: str = "") -> str:
     """Return the picture in DOT.
 
     Nodes, edges and clusters carry the ids `box-0`, `arrow-0` and `frame-0`, counted as in `picture.boxes`,
     `picture.links` and from the outside inwards; and the kind, state or style as their `class`. With `signs=False` a
-    state stands as a word on the second line, for fonts that lack the signs.
+    state stands as a word on the second line, for fonts that lack the signs. `background` is a colour; without one the
+    canvas is transparent.
     """
     import graphviz
 
-    graph = graphviz.Digraph(graph_attr=_GRAPH, node_attr=_NODE, edge_attr=_EDGE)
+    graph = graphviz.Digraph(
+        graph_attr=_GRAPH | ({"bgcolor": background} if background else {}), node_attr=_NODE, edge_attr=_EDGE
+    )
     _fill(graph, picture, (), signs=signs)
     for number, link in enumerate(picture.links):
         _edge(graph, picture, number, link)

@@ -18,22 +18,25 @@ if TYPE_CHECKING:
     from glacier.render.layout import Layout
     from glacier.render.picture import Picture
 
-__all__ = ["mimebundle", "png", "svg"]
+__all__ = ["lay_out", "mimebundle", "png", "svg"]
 
 # Above this, graphviz may take longer than its time limit (600 boxes with 4 arrows each took dot 7 s).
 MOST_BOXES = 500
 
 
-def svg(picture: Picture) -> str:
+def svg(picture: Picture, background: str = "", layout: Layout | None = None) -> str:
     """Return the picture as an SVG, laid out by graphviz where it can be, else by our own code.
 
-    The canvas is transparent, and the picture reads on light and on dark pages. Every box, arrow and frame is a group
-    with an id (`box-0`, `arrow-0`, `frame-0`), a class (kind and state) and a title, which browsers show as tooltip.
+    The picture reads on light and on dark pages: the canvas is transparent, unless `background` is a colour. Every box,
+    arrow and frame is a group with an id (`box-0`, `arrow-0`, `frame-0`), a class (kind and state) and a title, which
+    browsers show as tooltip. `layout` is one that `lay_out` gave for the same boxes and arrows: states and notes may
+    differ.
     """
-    return paint(picture, _layout(picture))
+    return paint(picture, layout or lay_out(picture), background)
 
 
-def _layout(picture: Picture) -> Layout:
+def lay_out(picture: Picture) -> Layout:
+    """Return where everything of the picture stands, by graphviz where it can be, else by our own code."""
     program = next(trusted(), None)
     if program and len(picture.boxes) <= MOST_BOXES:
         with suppress(RenderError):
@@ -41,8 +44,8 @@ def _layout(picture: Picture) -> Layout:
     return layered(picture)
 
 
-def png(picture: Picture) -> bytes:
-    """Return the picture as a PNG of 96 dots an inch.
+def png(picture: Picture, background: str = "") -> bytes:
+    """Return the picture as a PNG of 96 dots an inch; `background` as in `svg`.
 
     Raises:
         RenderError: no graphviz program is here that can draw one, or the picture has more than 500 boxes.
@@ -53,19 +56,20 @@ def png(picture: Picture) -> bytes:
     failed = "no graphviz program was found"
     for program in trusted():
         try:
-            return raster(program, dot(picture, signs=False))
+            return raster(program, dot(picture, signs=False, background=background))
         except RenderError as error:
             failed = error.message
     hint = "pip install graphviz-pure, unset GLACIER_DOT, or save it as .svg"
     raise RenderError(f"picture {picture.name!r} cannot be drawn as a PNG: {failed}", hint=hint)
 
 
-def mimebundle(picture: Picture) -> dict[str, str]:
+def mimebundle(picture: Picture, background: str = "") -> dict[str, str]:
     """Return every form a notebook can show, by MIME type: SVG, text, and PNG (base64) where it can be drawn.
 
     JupyterLab shows the SVG in a trusted notebook, the PNG in an untrusted one, and terminals the text.
+    `background` as in `svg`.
     """
-    bundle = {"image/svg+xml": svg(picture), "text/plain": text(picture)}
+    bundle = {"image/svg+xml": svg(picture, background), "text/plain": text(picture)}
     with suppress(RenderError):
-        bundle["image/png"] = b64encode(png(picture)).decode()
+        bundle["image/png"] = b64encode(png(picture, background)).decode()
     return bundle

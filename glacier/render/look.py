@@ -105,7 +105,8 @@ def caption(text: str) -> str:
 
 def note(box: Box) -> str:
     """Return the state as a word and the second line, as they are shown where there is no sign."""
-    return caption(" · ".join(part for part in (box.state, box.sub) if part))
+    said = box.sub.startswith(box.state)
+    return caption(box.sub if said else " · ".join(part for part in (box.state, box.sub) if part))
 
 
 def path_of(group: tuple[str, ...]) -> str:

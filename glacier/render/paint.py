@@ -23,6 +23,7 @@ from glacier.render.look import (
     story,
     text_width,
 )
+from glacier.render.safe import unlinked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,9 +46,15 @@ _SUB_OPACITY = "0.82"
 _FRAME_FONT = 11
 
 
-def paint(picture: Picture, layout: Layout) -> str:
-    """Return the picture as an SVG on a transparent canvas, 1 unit to the px; a very large one is shown smaller."""
-    root = _root(picture, layout)
+def paint(picture: Picture, layout: Layout, background: str = "") -> str:
+    """Return the picture as an SVG, 1 unit to the px; a very large one is shown smaller.
+
+    `background` is a colour, without one the canvas is transparent.
+    """
+    area = hull(_extents(picture, layout)).around(margin=_MARGIN)
+    root = _root(picture, layout, area)
+    if background:
+        ElementTree.SubElement(root, "rect", {**_rectangle(area), "fill": background, "rx": _number(_RADIUS)})
     for number, frame in enumerate(layout.frames):
         _frame(root, frame, number)
     for number, (link, route) in enumerate(zip(picture.links, layout.routes, strict=True)):
@@ -58,10 +65,9 @@ def paint(picture: Picture, layout: Layout) -> str:
     return ElementTree.tostring(root, encoding="unicode")
 
 
-def _root(picture: Picture, layout: Layout) -> Element:
-    area = hull(_extents(picture, layout)).around(margin=_MARGIN)
+def _root(picture: Picture, layout: Layout, area: Spot) -> Element:
     shrink = min(1.0, _LARGEST / max(area.width, area.height))
-    name = f"pipeline {caption(picture.name)}, {len(picture.boxes)} boxes, {len(picture.links)} arrows"
+    name = unlinked(f"pipeline {caption(picture.name)}, {len(picture.boxes)} boxes, {len(picture.links)} arrows")
     root = Element(
         "svg",
         {
@@ -180,14 +186,14 @@ def _words(group: Element, box: Box, spot: Spot, look: StateLook) -> None:
 
 def _group(root: Element, name: str, kind: str, title: str) -> Element:
     group = ElementTree.SubElement(root, "g", {"id": name, "class": kind})
-    ElementTree.SubElement(group, "title").text = title
+    ElementTree.SubElement(group, "title").text = unlinked(title)
     return group
 
 
 def _text(parent: Element, text: str, place: Point, size: float, **more: str) -> None:
     look = {"text-anchor": "middle"} | {name.replace("_", "-"): value for name, value in more.items()}
     where = {"x": _number(place[0]), "y": _number(place[1]), "font-size": f"{size:g}"}
-    ElementTree.SubElement(parent, "text", where | look).text = text
+    ElementTree.SubElement(parent, "text", where | look).text = unlinked(text)
 
 
 def _rectangle(spot: Spot) -> dict[str, str]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import html
+import re
 import unicodedata
 
-__all__ = ["html_text", "visible"]
+__all__ = ["html_text", "unlinked", "visible"]
 
 # Zero-width joiner and non-joiner: emoji and several scripts are misspelt without them, and they move no other text.
 _JOINERS = "\u200c\u200d"
@@ -29,6 +30,11 @@ def html_text(text: str, limit: int = 4000) -> str:
     The limit counts before escaping, which makes a character at most six times longer.
     """
     return html.escape(visible(text, limit, keep="\n\t"), quote=True)
+
+
+def unlinked(text: str) -> str:
+    r"""Break addresses that run code, such as `javascript\x3a`: some viewers make links of what reads like one."""
+    return re.sub(r"(?i)\b(javascript|vbscript):", r"\1\\x3a", text)
 
 
 def _shown(character: str, keep: str) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import html
 import io
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from glacier.errors import ConfigError
+from glacier.jsonable import jsonable
 from glacier.resources import formats, reading
 from glacier.resources.listing import ObjectInfo, entries
 from glacier.resources.parts import Parts, Unclear, readable
@@ -70,6 +71,15 @@ class Preview:
 
         with pl.Config(tbl_rows=self.rows.height, tbl_cols=-1, tbl_hide_dataframe_shape=True):
             return f"{self.summary}\n{self.rows}"
+
+    def plain(self) -> dict[str, Any]:
+        """Return what is shown in JSON's own types."""
+        facts = {"uri": self.uri, "format": self.format, "size": self.size, "total": self.total}
+        schema = {name: str(kind) for name, kind in self.schema.items()}
+        return jsonable({**facts, "schema": schema, "rows": self.rows.to_dicts()})
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))
 
     def _repr_html_(self) -> str:
         import polars as pl

@@ -1,0 +1,146 @@
+"""What an environment's resources hold: environment, resources, objects, as a tree."""
+
+from __future__ import annotations
+
+import html
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from datetime import UTC
+from fnmatch import fnmatchcase
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from glacier.addresses import bucket_of, first_entries
+from glacier.errors import GlacierError, ResourceNotFoundError
+from glacier.jsonable import jsonable
+from glacier.resources import Bucket, Serverless
+from glacier.resources.preview import readable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from glacier.environment import GlacierEnv
+    from glacier.resources import ObjectInfo
+
+__all__ = ["Listing", "Place", "browse", "bucket_in"]
+
+_SIDE_BY_SIDE = 8
+_CELL = 'style="text-align:left;padding:2px 8px;border-bottom:1px solid"'
+
+
+@dataclass(frozen=True)
+class Place:
+    """A resource and the first of its objects; `problem` says why they could not be listed."""
+
+    name: str
+    kind: str
+    address: str
+    format: str | None = None
+    objects: tuple[ObjectInfo, ...] = ()
+    more: bool = False
+    problem: str | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes of the objects that are listed."""
+        return sum(each.size for each in self.objects)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The resources of an environment with their objects."""
+
+    environment: str
+    places: tuple[Place, ...]
+
+    def plain(self) -> dict[str, Any]:
+        """Return the tree in JSON's own types."""
+        return jsonable({"environment": self.environment, "resources": [asdict(place) for place in self.places]})
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        return [row for place in self.places for row in _rows(place)]
+
+    def __str__(self) -> str:
+        rows = self._rows()
+        if not rows:
+            return f"{self.environment}: no resources"
+        wide = [max(len(row[column]) for row in rows) for column in range(4)]
+        lines = ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, wide, strict=True)).rstrip() for row in rows]
+        return "\n".join([self.environment, *(f"  {line}" for line in lines)])
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))
+
+    def _repr_html_(self) -> str:
+        head = _line("th", ("resource, object", "address", "size", "modified (UTC)"))
+        body = "".join(_line("td", row) for row in self._rows())
+        table = f'<table style="border-collapse:collapse;color:inherit;background:none">{head}{body}</table>'
+        return f"<div>{html.escape(self.environment)}: {len(self.places)} resources</div>{table if body else ''}"
+
+
+def browse(env: GlacierEnv, pattern: str = "*", limit: int = 100) -> Listing:
+    """List an environment's resources and up to `limit` objects of each, several resources side by side.
+
+    `pattern` matches names of resources (`sales*`) or, with a slash, their objects (`sales_raw/2024/*`). A resource
+    that cannot be reached is listed with its problem.
+    """
+    wanted, _, inside = pattern.partition("/")
+    chosen = [(name, each) for name, each in env.resources.items() if fnmatchcase(name, wanted or "*")]
+    look = partial(_place, limit=limit, inside=inside)
+    with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+        return Listing(env.name, tuple(pool.map(look, *zip(*chosen, strict=True)) if chosen else ()))
+
+
+def bucket_in(env: GlacierEnv, target: str) -> Any:
+    """Return what a text names in an environment: a resource, `RESOURCE/OBJECT`, or an address such as `s3://b/key`.
+
+    Raises:
+        ResourceNotFoundError: there is no such resource; the error suggests the nearest name.
+        ConfigError: the address is of an unknown scheme.
+    """
+    if target in env.resources:
+        return env.get(target)
+    if "://" in target:
+        return bucket_of(target)
+    name, slash, path = target.partition("/")
+    if not slash or name not in env.resources:
+        return env.get(target)
+    resource = env.get(name)
+    if not isinstance(resource, Bucket):
+        raise ResourceNotFoundError(f"resource {name!r} of environment {env.name!r} is no bucket")
+    return resource.provider.bucket(resource.bucket_name, path)
+
+
+def _place(name: str, resource: Any, *, limit: int, inside: str) -> Place:
+    if isinstance(resource, Serverless):
+        return Place(name, "serverless", f"{resource.function_name} ({resource.handler})")
+    if not isinstance(resource, Bucket):
+        return Place(name, type(resource).__name__, "")
+    place = partial(Place, name, "bucket", resource.uri, resource.format)
+    try:
+        objects, more = first_entries(resource, limit)
+    except FileNotFoundError:
+        return place(problem="nothing there yet")
+    except GlacierError as error:
+        return place(problem=error.message)
+    kept = [each for each in objects if not inside or fnmatchcase(each.path, inside)]
+    return place(tuple(kept), more)
+
+
+def _rows(place: Place) -> Sequence[tuple[str, ...]]:
+    note = place.problem or ("first objects only" if place.more else "")
+    head = (place.name, place.address, readable(place.size) if place.objects else "", note)
+    objects = [
+        (f"  {each.path}", "", readable(each.size), each.modified.astimezone(UTC).strftime("%Y-%m-%d %H:%M"))
+        for each in place.objects
+    ]
+    return [tuple(_plain(cell) for cell in row) for row in (head, *objects)]
+
+
+def _plain(text: str) -> str:
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
+def _line(tag: str, cells: tuple[str, ...]) -> str:
+    shown = "".join(f"<{tag} {_CELL}>{html.escape(cell).replace('  ', '&emsp;')}</{tag}>" for cell in cells)
+    return f"<tr>{shown}</tr>"

@@ -1,0 +1,30 @@
+"""`%glacier logs RUN [TASK]`: what the tasks of a run printed and logged."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from glacier_magics.views import Table
+
+if TYPE_CHECKING:
+    import argparse
+
+    from glacier_magics.parsing import Parser
+    from glacier_magics.session import Session
+
+__all__ = ["arguments", "run"]
+
+
+def arguments(parser: Parser) -> None:
+    """Take a run and a task."""
+    parser.add("run", names="runs", help="a run's id, or the beginning of it")
+    parser.add("task", nargs="?", names="tasks", help="lines of this task only")
+    parser.add("--env", names="environments", help="another environment than the current one")
+
+
+def run(session: Session, given: argparse.Namespace) -> Any:
+    """Show the lines."""
+    record = (session.env if given.env is None else session.named(given.env)).runs[str(given.run)]
+    rows = [(f"{line.time:%H:%M:%S}", line.task, line.text) for line in record.logs(given.task)]
+    note = "" if rows else "nothing was printed or logged"
+    return Table(f"logs of run {record.id} of {record.pipeline}", ("time (UTC)", "task", "line"), rows, note)

@@ -1,0 +1,35 @@
+"""`%glacier ls [GLOB]`: the environment's resources and the objects in them.
+
+GLOB matches names of resources (sales*) or, with a slash, their objects (sales_raw/2024/*).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from glacier import browse
+from glacier_magics import widgets
+from glacier_magics.views import With
+
+if TYPE_CHECKING:
+    import argparse
+
+    from glacier_magics.parsing import Parser
+    from glacier_magics.session import Session
+
+__all__ = ["arguments", "run"]
+
+
+def arguments(parser: Parser) -> None:
+    """Take a pattern and a limit."""
+    parser.add("glob", nargs="?", default="*", names="resources", help="a resource, or a pattern")
+    parser.add("--env", names="environments", help="another environment than the current one")
+    parser.add("--limit", type=int, default=100, help="objects to list of each resource at most (100)")
+
+
+def run(session: Session, given: argparse.Namespace) -> Any:
+    """List."""
+    env = session.env if given.env is None else session.named(given.env)
+    if "/" in given.glob:
+        return browse(env, given.glob, given.limit)
+    return With(widgets.browser(env, given.glob), lambda: browse(env, given.glob, given.limit).plain())

@@ -1,0 +1,319 @@
+"""One notebook's work: its project, its environments, which of them is the current one, and what has become stale."""
+
+from __future__ import annotations
+
+import inspect
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, cast
+
+from glacier import GlacierEnv, Pipeline, Project, Task, registry
+from glacier.errors import ConfigError, GlacierError, did_you_mean
+from glacier.home import project_root
+from glacier.protection import guard
+from glacier_magics.staleness import Stale
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from glacier.execution.run import Run
+    from glacier.execution.stepping import Stepper
+
+__all__ = ["Session"]
+
+_CURRENT = "env"
+
+
+class Session:
+    """What `%glacier` knows in one kernel.
+
+    The current environment is the notebook's variable `env`: to bind another one to it is to switch.
+
+    Attributes:
+        shell: IPython's shell.
+        project: the project above the working directory, None without one.
+        environments: those that were opened or made here, by name.
+        stale: which tasks have results of an older state of the work, and why.
+        last_error: the last error of a command, whole.
+        schemas: columns that were seen, by environment and resource.
+    """
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self.shell = shell
+        self.project: Project | None = None
+        self.problem: GlacierError | None = None
+        self.environments: dict[str, GlacierEnv] = {}
+        self.stale = Stale()
+        self.last_error: BaseException | None = None
+        self.schemas: dict[tuple[str, str], list[str]] = {}
+        self._steppers: dict[str, tuple[Pipeline, Stepper]] = {}
+        self._ours: GlacierEnv | None = None
+        self._agreed = False
+
+    # --- opening and closing ------------------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Find the project, and open its default environment unless the notebook has an `env` already."""
+        cast("Any", self.shell.events).register("post_run_cell", self._after_cell)
+        try:
+            if project_root() is None:
+                return
+            self.project = Project.find()
+            if _CURRENT not in self.names and self.project.default is not None:
+                self.switch(self.project.default)
+        except GlacierError as error:
+            self.problem = error
+
+    def close(self) -> None:
+        """Take back what the session put into the shell."""
+        cast("Any", self.shell.events).unregister("post_run_cell", self._after_cell)
+        self.stale.close()
+        for pipeline, _ in list(self._steppers.values()):
+            self.leave(pipeline)
+        for env in self.environments.values():
+            env.guard = None
+        if self._ours is not None:
+            self.shell.drop_by_id({_CURRENT: self._ours})
+
+    def greeting(self) -> str:
+        """What is there, and what to type next, on one line."""
+        if self.problem is not None:
+            return f"Glacier: {self.problem.message} | next: mend it, then %reload_ext glacier_magics"
+        if self.project is None:
+            return "Glacier: no glacier.toml above this folder | next: %glacier env dev --provider local"
+        names = ", ".join(self.project.names) or "none"
+        current = self.names.get(_CURRENT)
+        now = f"current: {current.name}" if isinstance(current, GlacierEnv) else "none is current"
+        return f"Glacier environments: {names} | {now} | next: {self._next(current)}"
+
+    def _next(self, current: Any) -> str:
+        if not isinstance(current, GlacierEnv):
+            return "%glacier env NAME"
+        return "%glacier ls" if current.list_resources() else "%glacier?"
+
+    # --- names --------------------------------------------------------------------------------------------------
+
+    @property
+    def names(self) -> dict[str, Any]:
+        """The notebook's variables."""
+        return cast("dict[str, Any]", self.shell.user_ns)
+
+    def bind(self, name: str, value: Any) -> None:
+        """Give a variable of the notebook a value.
+
+        Raises:
+            ConfigError: the name is none.
+        """
+        import keyword
+
+        if not name.isidentifier() or keyword.iskeyword(name):
+            raise ConfigError(f"{name[:60]!r} is no name of a variable", hint="use letters, digits and '_'")
+        self.names[name] = value
+
+    # --- environments -------------------------------------------------------------------------------------------
+
+    @property
+    def env(self) -> GlacierEnv:
+        """The current environment.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        found = self.names.get(_CURRENT)
+        if isinstance(found, GlacierEnv):
+            return self._watched(found)
+        known = ", ".join(self.known()) or "make one: %glacier env dev --provider local"
+        raise ConfigError("no environment is current", hint=f"%glacier env NAME; known: {known}")
+
+    @property
+    def current(self) -> GlacierEnv | None:
+        """The current environment, None where there is none."""
+        found = self.names.get(_CURRENT)
+        return found if isinstance(found, GlacierEnv) else None
+
+    def known(self) -> list[str]:
+        """The names that `open_env` takes: of the project, of those opened, and of the notebook's variables."""
+        project = [] if self.project is None else self.project.names
+        return list(dict.fromkeys([*project, *self.environments, *self._in_notebook()]))
+
+    def named(self, name: str) -> GlacierEnv:
+        """Return an environment by its name or a unique beginning of it: opened before, the notebook's, the project's.
+
+        Raises:
+            ConfigError: there is none, several begin so, or it cannot be made.
+        """
+        known = self.known()
+        found = [name] if name in known else [each for each in known if name and each.startswith(name)]
+        if len(found) != 1:
+            hint = f"say which: {', '.join(found)}" if found else did_you_mean(name[:60], known)
+            raise ConfigError(f"there are {len(found) or 'no'} environments {name[:60]!r}", hint=hint)
+        return self._opened(found[0])
+
+    def make(self, name: str, provider: str | None, fields: dict[str, Any], protected: bool) -> GlacierEnv:
+        """Make an environment: the project's, refined by the fields, or a new one of a provider."""
+        options = {"protected": True} if protected else {}
+        names = [] if self.project is None else self.project.names
+        if self.project is not None and (
+            name in names or (provider is None and any(n.startswith(name) for n in names))
+        ):
+            named = {} if provider is None else {"provider": provider}
+            return self._watched(self.project.env(name, **named, **fields, **options))
+        if provider is None:
+            raise ConfigError(
+                f"there is no environment {name[:60]!r}",
+                hint=f"{did_you_mean(name[:60], self.known())} Or make it: --provider local",
+            )
+        chosen: dict[str, Any] = {**fields, **options, "provider": provider, "name": name}
+        return self._watched(GlacierEnv.from_env(**chosen))
+
+    def switch(self, name: str) -> GlacierEnv:
+        """Make an environment the current one; the notebook's tasks and pipelines follow it."""
+        return self.enter(self.named(name))
+
+    def enter(self, env: GlacierEnv) -> GlacierEnv:
+        """Bind `env` in the notebook to an environment, and to it the tasks and pipelines of the last one."""
+        before = self.current
+        self.environments[env.name] = env
+        if before is not None and before is not env:
+            self._follow(before, env)
+        self.names[_CURRENT] = self._ours = self._watched(env)
+        return env
+
+    def _opened(self, name: str) -> GlacierEnv:
+        if name not in self.environments:
+            found = self._in_notebook().get(name)
+            if found is None:
+                assert self.project is not None
+                found = self.project.env(name)
+            self.environments[name] = found
+        return self._watched(self.environments[name])
+
+    def _in_notebook(self) -> dict[str, GlacierEnv]:
+        return {each.name: each for each in list(self.names.values()) if isinstance(each, GlacierEnv)}
+
+    def _watched(self, env: GlacierEnv) -> GlacierEnv:
+        self.environments.setdefault(env.name, env)
+        if env.protected and env.guard is None:
+            env.guard = guard(self._ask)
+        return env
+
+    def _follow(self, before: GlacierEnv, env: GlacierEnv) -> None:
+        """Bind what the notebook's names call a task or pipeline of `before`, and the rest of it, to `env`."""
+        own = [before.find_task(name) for name in before.tasks] + [before.find_pipeline(n) for n in before.pipelines]
+        named = [each for each in self.names.values() if isinstance(each, Task | Pipeline) and each.env is before]
+        bound = {id(each): _bound(each, env) for each in [*own, *named]}
+        for name, value in list(self.names.items()):
+            self.names[name] = bound.get(id(value), value)
+
+    def provider_of(self, name: str) -> str:
+        """Return the kind of provider of an environment of the project, `local` where there is none of the name."""
+        entries = [] if self.project is None else self.project.entries
+        found = next((each.provider for each in entries if each.name.startswith(name)), "local")
+        return registry.load("templates", found).kind if found in registry.known("templates") else found
+
+    # --- pipelines, tasks, values -------------------------------------------------------------------------------
+
+    def pipeline(self, name: str | None, env: str | None = None) -> Pipeline:
+        """Return a pipeline of the current environment, by name or the only one, bound to the environment `env`.
+
+        Raises:
+            ResourceNotFoundError: there is none.
+            ConfigError: several are there and none is named.
+        """
+        here = self.env
+        if name is None and len(here.pipelines) != 1:
+            known = ", ".join(here.pipelines) or "none yet"
+            raise ConfigError(f"{here.name} has {len(here.pipelines) or 'no'} pipelines", hint=f"name one: {known}")
+        found = here.find_pipeline(here.pipelines[0] if name is None else name)
+        return found if env is None else _bound(found, self.named(env))
+
+    def runnable(self, name: str | None, env: str | None = None) -> Pipeline:
+        """Return a pipeline as `pipeline` does, or a task as a pipeline of one step."""
+        here = self.env
+        if name is None or name in here.pipelines or name not in here.tasks:
+            return self.pipeline(name, env)
+        task = here.find_task(name)
+        return (task if env is None else _bound(task, self.named(env))).as_pipeline()
+
+    def stepper(self, pipeline: Pipeline, params: dict[str, Any]) -> Stepper:
+        """Return the run of a pipeline that goes on step by step; another one when the pipeline is another by now."""
+        known = self._steppers.get(pipeline.name)
+        if known is None or known[0] is not pipeline:
+            self.leave(pipeline)
+            pipeline.env.admit(pipeline, params)
+            self._steppers[pipeline.name] = pipeline, pipeline.step(**params, progress=False)
+        return self._steppers[pipeline.name][1]
+
+    def leave(self, pipeline: Pipeline) -> None:
+        """Run no more of a pipeline that goes step by step."""
+        known = self._steppers.pop(pipeline.name, None)
+        if known is not None:
+            known[1].close()
+
+    def run_here(self, pipeline: Pipeline) -> Run | None:
+        """Return the pipeline's newest run, if it was one of this kernel."""
+        from glacier.execution.run import Run
+
+        run = pipeline.last_run
+        return run if isinstance(run, Run) else None
+
+    def stale_in(self, pipeline: Pipeline) -> Mapping[str, str]:
+        """Return the steps of a pipeline that are stale, by key, with the reason; stores are asked what they hold."""
+        return self.stale.of(pipeline.env, pipeline.name, buckets=True)
+
+    def has_resource(self, name: str) -> bool:
+        """Whether the current environment, if there is one, has a resource of that name."""
+        return self.current is not None and name in self.current.resources
+
+    def frame(self, name: str) -> Any:
+        """Return the DataFrame or LazyFrame that a variable of the notebook holds, None where it holds none."""
+        value = self.names.get(name)
+        return value if type(value).__name__ in {"DataFrame", "LazyFrame"} else None
+
+    def arguments(self, task: Task, given: dict[str, Any]) -> dict[str, Any]:
+        """Return a task's arguments: those given, and the notebook's variables for what the environment lacks."""
+        parameters = inspect.signature(task.fn).parameters
+        missing = [name for name in parameters if name not in given and name not in self.env.resources]
+        found = {name: self.names[name] for name in missing if self.frame(name) is not None}
+        return {**found, **given}
+
+    # --- asking -------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def agreeing(self, agreed: bool) -> Generator[None]:
+        """Let runs of a block write to protected environments without a question."""
+        before, self._agreed = self._agreed, agreed
+        try:
+            yield
+        finally:
+            self._agreed = before
+
+    def _ask(self, question: str) -> bool:
+        return self._agreed or self.ask(question)
+
+    def ask(self, question: str) -> bool:
+        """Ask the user; the answer is no where nobody can be asked."""
+        try:
+            return input(f"{question} [y/N] ").strip().lower() in {"y", "yes"}
+        except (EOFError, OSError, RuntimeError, NotImplementedError):
+            return False
+
+    # --- after each cell ----------------------------------------------------------------------------------------
+
+    def _after_cell(self, *_: Any) -> None:
+        env = self.current
+        if env is None:
+            return
+        said = self.stale.look(self._watched(env))
+        if said:
+            print(said)
+
+
+def _bound(target: Any, env: GlacierEnv) -> Any:
+    """Return the environment's own task or pipeline of the same function, else a copy bound to it."""
+    if isinstance(target, Task):
+        own = env.find_task(target.name) if target.name in env.tasks else None
+    else:
+        own = env.find_pipeline(target.name) if target.name in env.pipelines else None
+    return own if own is not None and own.fn is target.fn else env.bind(target)

@@ -1,0 +1,128 @@
+"""What commands show: text for a terminal, HTML for a notebook, plain data for a program."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from glacier.jsonable import jsonable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from glacier import Graph
+
+__all__ = ["Json", "Table", "Text", "With", "graph_data", "plain"]
+
+_CELL = 'style="text-align:left;padding:2px 8px;border-bottom:1px solid"'
+_TABLE = 'style="border-collapse:collapse;color:inherit;background:none"'
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under headings, with a line above and one below."""
+
+    title: str
+    head: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+    note: str = ""
+    data: Any = field(default=None, repr=False)
+
+    def plain(self) -> Any:
+        """Return the rows as mappings, or the data given for them."""
+        if self.data is not None:
+            return self.data
+        return [dict(zip(self.head, row, strict=True)) for row in self.rows]
+
+    def __str__(self) -> str:
+        head = [self.head] if any(each.strip() for each in self.head) else []
+        rows = [tuple(_printable(cell) for cell in row) for row in [*head, *self.rows]]
+        wide = [max(len(row[column]) for row in rows) for column in range(len(self.head))] if rows else []
+        lines = ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, wide, strict=True)).rstrip() for row in rows]
+        return "\n".join(part for part in (_printable(self.title), *lines, self.note) if part)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        return {"text/plain": str(self), "text/html": self._html()}
+
+    def _html(self) -> str:
+        head = _line("th", self.head) if any(each.strip() for each in self.head) else ""
+        body = "".join(_line("td", row) for row in self.rows)
+        table = f"<table {_TABLE}>{head}{body}</table>" if self.rows else ""
+        note = f"<div>{escape(self.note)}</div>" if self.note else ""
+        return f"<div><b>{escape(_printable(self.title))}</b></div>{table}{note}"
+
+    __repr__ = __str__
+
+
+@dataclass(frozen=True)
+class Text:
+    """Lines of text, shown as they are."""
+
+    text: str
+    data: Any = None
+
+    def plain(self) -> Any:
+        """Return the text, or the data given for it."""
+        return self.text if self.data is None else self.data
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, repr=False)
+class With:
+    """Something shown, with the plain data that a program gets in its place; they are asked for only then."""
+
+    shown: Any
+    data: Callable[[], Any]
+
+    def plain(self) -> Any:
+        """Return the data."""
+        return self.data()
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        if hasattr(self.shown, "_repr_mimebundle_"):
+            return self.shown._repr_mimebundle_()
+        return {"text/plain": str(self.shown), "text/html": self.shown._repr_html_()}
+
+    def __repr__(self) -> str:
+        return str(self.shown)
+
+
+def graph_data(graph: Graph, states: Mapping[str, str]) -> dict[str, Any]:
+    """Return the nodes of a graph, with their states, and its edges."""
+    nodes = [{"key": each.key, "name": each.name, "kind": each.kind} for each in graph]
+    nodes = [{**node, "state": states.get(node["key"])} for node in nodes]
+    edges = [{"source": each.source, "target": each.target, "access": each.access} for each in graph.edges]
+    return {"name": graph.name, "nodes": nodes, "edges": edges}
+
+
+@dataclass(frozen=True, repr=False)
+class Json:
+    """The machine form of a result."""
+
+    value: Any
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        return {"application/json": self.value, "text/plain": repr(self)}
+
+    def __repr__(self) -> str:
+        return json.dumps(self.value, indent=2)
+
+
+def plain(value: Any) -> Any:
+    """Return a result in JSON's own types."""
+    for name in ("plain", "to_dicts"):
+        if callable(getattr(value, name, None)):
+            return jsonable(getattr(value, name)())
+    return jsonable(value)
+
+
+def _line(tag: str, cells: Sequence[str]) -> str:
+    return f"<tr>{''.join(f'<{tag} {_CELL}>{escape(_printable(cell))}</{tag}>' for cell in cells)}</tr>"
+
+
+def _printable(text: str) -> str:
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)

@@ -1,0 +1,260 @@
+"""A graph and its run in a notebook: pictures and tables that follow the run."""
+
+from __future__ import annotations
+
+import threading
+import time
+from base64 import b64encode
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from glacier.errors import GlacierError, RenderError
+from glacier.render import png, svg, text
+from glacier.resources import Bucket
+from glacier.resources.preview import Preview
+from glacier_magics.widgets import markup
+from glacier_magics.widgets.ledger import Ledger, graph_of, lasting
+from glacier_magics.widgets.messages import BOARD
+from glacier_magics.widgets.pages import Pages, text_of
+from glacier_magics.widgets.sheet import Sheet
+from glacier_magics.widgets.shown import Shown, in_notebook
+from glacier_magics.widgets.tables import facts_of
+from glacier_magics.widgets.texts import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import TracebackType
+
+    from glacier import GlacierEnv
+    from glacier.execution.events import Event
+    from glacier.execution.run import Run
+    from glacier.graph import Graph, Node
+    from glacier_magics.widgets.front import Front
+    from glacier_magics.widgets.ledger import Entry
+    from glacier_magics.widgets.messages import Look
+
+__all__ = ["Board", "Live"]
+
+WHITE = "white"
+"""What saved pictures stand on: nobody knows the page they will be read on."""
+EVERY = 0.05
+"""Seconds between two updates of the page, at least."""
+SHARE = 25
+"""How many times longer than it takes to tell the page, nothing is told: it never costs more than 4 % of a run."""
+_PREVIEW = 20
+_PNG_BOXES = 200
+
+
+class Board(Shown):
+    """A graph with the states of its steps: a picture first, or a table."""
+
+    def __init__(
+        self,
+        graph: Graph | None,
+        run: Run | None = None,
+        *,
+        env: GlacierEnv | None = None,
+        values: Callable[[str], Any] | None = None,
+        view: str = "graph",
+    ) -> None:
+        super().__init__()
+        self.graph = graph_of(run) if graph is None and run is not None else graph
+        assert self.graph is not None
+        self.env = env
+        self.values = values
+        self.view = view
+        self.sheet = Sheet(self.graph, env)
+        self.ledger = Ledger(self.sheet)
+        if run is not None:
+            self.ledger.record(run)
+
+    # --- alive --------------------------------------------------------------------------------------------------
+
+    def _front(self) -> Front:
+        from glacier_magics.widgets.front import BoardFront
+
+        return BoardFront(
+            BOARD,
+            self._look,
+            token=self.token,
+            view=self.view,
+            sheet=self.sheet.plain,
+            svg=self.sheet.svg(),
+            states=_told(self.ledger.entries()),
+            details=self.ledger.details(),
+            run=self.ledger.run,
+            shown={},
+        )
+
+    def _look(self, wish: Look) -> None:
+        node = self.sheet.node(wish.box)
+        self.front.shown = {"box": wish.box, **(_nothing() if node is None else self._behind(node))}
+
+    def _behind(self, node: Node) -> dict[str, Any]:
+        try:
+            return _value_shown(self._value(node), clean(node.name, 60))
+        except GlacierError as error:
+            return _nothing() | {"text": clean(str(error), 1000)}
+
+    def _value(self, node: Node) -> Any:
+        if node.kind != "resource":
+            return self.values(node.key) if self.values else None
+        resource = self.sheet.resource(node)
+        return resource.preview(_PREVIEW) if isinstance(resource, Bucket) else None
+
+    # --- static -------------------------------------------------------------------------------------------------
+
+    def _bundle(self) -> dict[str, str]:
+        entries = self.ledger.entries()
+        picture = self.sheet.drawn(
+            {box: entry[0] for box, entry in entries.items()}, {box: entry[1] for box, entry in entries.items()}
+        )
+        if self.view == "table":
+            return {"text/html": self._table(entries), "text/plain": self._lines(entries)}
+        bundle = {"image/svg+xml": self._marked(svg(picture, WHITE, self.sheet.layout)), "text/plain": text(picture)}
+        if len(picture.boxes) <= _PNG_BOXES:
+            with suppress(RenderError):
+                bundle["image/png"] = b64encode(png(picture, WHITE)).decode()
+        return bundle
+
+    def _marked(self, drawn: str) -> str:
+        return drawn.replace("<svg ", f'<svg data-glacier="{self.token}" ', 1) if self.front else drawn
+
+    def _table(self, entries: Mapping[str, Entry]) -> str:
+        heads = ("task", "state", "rows", "time", "tries", "error")
+        rows = markup.table(heads, self._rows(entries), right=(2, 3, 4))
+        return markup.card(self.token if self.front else "", clean(self.graph_name, 100), [self.line], rows)
+
+    def _rows(self, entries: Mapping[str, Entry]) -> list[list[str]]:
+        details = self.ledger.details()
+        rows: list[list[str]] = []
+        for box in self.sheet.plain["boxes"]:
+            if box["kind"] in ("task", "fold"):
+                state, _, count, time, tries = entries[box["id"]]
+                error = details.get(box["id"], {}).get("error", "").strip().split("\n")[-1]
+                rows.append([box["label"], state, count, time, str(tries or ""), clean(error, 200)])
+        return rows
+
+    def _lines(self, entries: Mapping[str, Entry]) -> str:
+        rows = self._rows(entries)
+        widths = [max((len(row[place]) for row in rows), default=0) for place in range(5)]
+        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, [*widths, 0], strict=True)) for row in rows]
+        return "\n".join([f"{clean(self.graph_name, 100)}: {self.line}", *(f"  {line.rstrip()}" for line in lines)])
+
+    @property
+    def graph_name(self) -> str:
+        """The name of the pipeline."""
+        return self.sheet.graph.name
+
+    @property
+    def line(self) -> str:
+        """The run in one line."""
+        rows = self._rows(self.ledger.entries())
+        over = sum(row[1] in ("done", "cached", "planned", "skipped", "failed", "cancelled") for row in rows)
+        took = "" if self.ledger.seconds is None else f" in {lasting(self.ledger.seconds)}"
+        return f"{self.ledger.state}, {over} of {len(rows)} tasks{took}" if self.ledger.state else f"{len(rows)} tasks"
+
+
+class Live(Board):
+    """A board that listens to a run. Between entry and exit of its context it stands in the notebook as a widget;
+    then the same output becomes static, so that every viewer shows the last states.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        *,
+        env: GlacierEnv | None = None,
+        values: Callable[[str], Any] | None = None,
+        view: str = "graph",
+        states: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(graph, env=env, values=values, view=view)
+        self.ledger.mark(states or {})
+        self._handle: Any = None
+        self._flushing = threading.Lock()
+        self._news = threading.Event()
+        self._over = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def __call__(self, event: Event) -> None:
+        """Take an event of the run; the page hears of it at most 20 times a second."""
+        self.ledger.note(event)
+        if not self._news.is_set():
+            self._news.set()
+
+    def __enter__(self) -> Live:
+        self.show()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.finish()
+
+    def show(self) -> None:
+        """Show the board as a widget where there is a notebook; elsewhere nothing, until it is over."""
+        if self.enliven() is None or self._handle is not None:
+            return
+        from IPython.display import display  # pyright: ignore[reportUnknownVariableType]
+
+        data = {**self.front._repr_mimebundle_()[0], "text/plain": self._lines(self.ledger.entries())}
+        self._handle = display(data, raw=True, display_id=True)
+        self._thread = threading.Thread(target=self._report, name="glacier-live", daemon=True)
+        self._thread.start()
+
+    def finish(self, run: Run | None = None) -> None:
+        """Say the last states, and make the output static; `run` adds what events did not tell."""
+        if run is not None:
+            self.ledger.record(run)
+        self._over.set()
+        self._news.set()
+        if self._thread is not None:
+            self._thread.join()
+        if self._handle is not None:
+            self.flush()
+            self._handle.update(self._bundle(), raw=True)
+        elif not in_notebook():
+            print(self)
+
+    def flush(self) -> None:
+        """Tell the page what has changed."""
+        with self._flushing, self.front.hold_sync():
+            entries, details = self.ledger.take()
+            if entries:
+                self.front.states = {**self.front.states, **_told(entries)}
+            if details:
+                self.front.details = {**self.front.details, **details}
+            if self.front.run != self.ledger.run:
+                self.front.run = self.ledger.run
+
+    def _report(self) -> None:
+        while not self._over.is_set():
+            self._news.wait()
+            self._news.clear()
+            started = time.perf_counter()
+            self.flush()
+            self._over.wait(max(EVERY, SHARE * (time.perf_counter() - started)))
+
+
+def _told(entries: Mapping[str, Entry]) -> dict[str, str]:
+    """Return entries as text, which costs the widget machinery least; no tab is in a part of it."""
+    return {box: "\t".join(map(str, entry)) for box, entry in entries.items()}
+
+
+def _nothing() -> dict[str, Any]:
+    return {"title": "", "page": None, "text": ""}
+
+
+def _value_shown(value: Any, name: str) -> dict[str, Any]:
+    """Return a step's value, or what is in a resource, as plain data; a lazy plan is not computed for it."""
+    kind = type(value).__name__
+    if isinstance(value, Preview):
+        page = Pages(value.rows, _PREVIEW).page()
+        return _nothing() | {"title": ", ".join(facts_of(value)), "page": page}
+    if kind == "DataFrame":
+        page = Pages(value.head(_PREVIEW), _PREVIEW).page()
+        return _nothing() | {"title": f"{name}: {value.height:,} rows", "page": page}
+    if kind == "LazyFrame":
+        return _nothing() | {"text": "a lazy plan: it is computed where it is collected"}
+    return _nothing() | {"text": (text_of(value) or "")[:500]}

@@ -1,0 +1,104 @@
+"""Rows of a frame as strings, a page at a time: what a browser gets of data."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from glacier.render import visible
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["COLUMNS", "Pages", "text_of"]
+
+COLUMNS = 100
+"""Columns that are shown; a note tells of the others."""
+_CELL = 200
+_NAME = 120
+_BYTES = 120_000
+"""Characters of one page; further rows are left out."""
+
+
+class Pages:
+    """A frame, sorted as asked, cut into pages of `size` rows."""
+
+    def __init__(self, frame: pl.DataFrame, size: int = 25) -> None:
+        self.size = size
+        self._whole = frame
+        self._frame = frame.select(frame.columns[:COLUMNS])
+        self._sorted: tuple[int | None, bool, pl.DataFrame] = (None, False, self._frame)
+
+    def page(self, offset: int = 0, sort: int | None = None, descending: bool = False) -> dict[str, Any]:
+        """Return the rows from `offset` on, sorted by the column numbered `sort`, as plain data.
+
+        Every value is text of at most 200 characters in which control characters are escapes; None is null.
+        """
+        frame = self._by(sort if sort is not None and self._sortable(sort) else None, descending)
+        start = min(offset, max(0, frame.height - 1))
+        rows = self._texts(frame.slice(start, self.size))
+        return {
+            "columns": [visible(name, _NAME) for name in frame.columns],
+            "types": [visible(_type(kind), _NAME) for kind in frame.dtypes],
+            "numeric": [kind.is_numeric() for kind in frame.dtypes],
+            "sortable": [self._sortable(place) for place in range(frame.width)],
+            "nulls": [column.null_count() for column in frame],
+            "rows": rows,
+            "offset": start,
+            "size": self.size,
+            "height": frame.height,
+            "sort": self._sorted[0],
+            "descending": self._sorted[1],
+            "note": self._note(),
+        }
+
+    def _by(self, sort: int | None, descending: bool) -> pl.DataFrame:
+        if self._sorted[:2] != (sort, descending):
+            frame = self._frame
+            if sort is not None:
+                frame = frame.sort(frame.columns[sort], descending=descending, nulls_last=True, maintain_order=True)
+            self._sorted = (sort, descending, frame)
+        return self._sorted[2]
+
+    def _sortable(self, place: int) -> bool:
+        return (
+            0 <= place < self._frame.width and not self._frame.dtypes[place].is_nested() and not self._is_object(place)
+        )
+
+    def _is_object(self, place: int) -> bool:
+        return str(self._frame.dtypes[place]) == "Object"
+
+    def _texts(self, frame: pl.DataFrame) -> list[list[str | None]]:
+        found: list[list[str | None]] = []
+        left = _BYTES
+        for row in frame.iter_rows():
+            found.append([text_of(value) for value in row])
+            left -= sum(len(text or "") for text in found[-1])
+            if left < 0:
+                break
+        return found
+
+    def _note(self) -> str:
+        hidden = self._whole.columns[COLUMNS:]
+        if not hidden:
+            return ""
+        names = ", ".join(visible(name, 40) for name in hidden[:10])
+        return f"{len(hidden):,} more columns: {names}{' …' if len(hidden) > 10 else ''}"
+
+
+def _type(kind: pl.DataType) -> str:
+    """Return a type as short as it can be: `Datetime('us', 'UTC')` rather than with the names of its parts."""
+    text = str(kind)
+    return re.sub(r"\w+=|, time_zone=None", "", text) if kind.is_temporal() else text
+
+
+def text_of(value: Any) -> str | None:
+    """Return a value as text that is safe to show; None stays None."""
+    if value is None:
+        return None
+    try:
+        text = value if isinstance(value, str) else str(value)
+    except Exception as error:
+        # A foreign object may raise whatever it likes when it is to describe itself.
+        text = f"<{type(value).__name__}: {type(error).__name__} in its __str__>"
+    return visible(text, _CELL)

@@ -1,0 +1,146 @@
+"""`%glacier` in a real JupyterLab: environments, Tab, the browser, a run that is watched, and one that is stopped."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from browser.lab import Lab, Notebook
+
+PROJECT = """
+[env.dev]
+provider = "local"
+base_path = "data/dev"
+
+[env.dev.resources.sales_raw]
+bucket = "sales"
+path = "raw.parquet"
+
+[env.dev.resources.sales_report]
+bucket = "sales"
+path = "report.parquet"
+
+[env.production]
+extends = "dev"
+base_path = "data/production"
+protected = true
+"""
+TASKS = """
+import time
+from pathlib import Path
+import polars as pl
+
+if not env.get("sales_raw").exists():
+    env.get("sales_raw").write(pl.DataFrame({"category": ["toys", "books"] * 50, "amount": range(100)}))
+
+@env.task()
+def extract(sales_raw: Bucket) -> pl.DataFrame:
+    "The sales as they came."
+    while not Path("go").exists():
+        time.sleep(0.02)
+    return sales_raw.read()
+
+@env.task(retries=1)
+def by_category(df: pl.DataFrame) -> pl.DataFrame:
+    "What each category brought."
+    return df.group_by("category").agg(total=pl.sum("amount")).sort("category")
+
+@env.task()
+def save(df: pl.DataFrame, sales_report: Bucket) -> pl.DataFrame:
+    sales_report.write(df)
+    return df
+
+@env.pipeline()
+def report():
+    return save(by_category(extract()))
+"""
+
+
+def project(lab: Lab, name: str, *cells: str) -> Path:
+    """Write a project with a notebook that loads the workbench; return its folder."""
+    folder = lab.root / name
+    folder.mkdir()
+    (folder / "glacier.toml").write_text(PROJECT)
+    lab.write(f"{name}/{name}.ipynb", "%load_ext glacier_magics", *cells)
+    return folder
+
+
+def text_of(notebook: Notebook, cell: int) -> str:
+    return notebook.page.locator(".jp-Notebook .jp-Cell").nth(cell).locator(".jp-OutputArea").inner_text()
+
+
+def test_environments_are_switched(lab: Lab, notebook: Notebook, shoot: Callable[[str], None]) -> None:
+    project(lab, "switch", "%glacier", "%glacier env production", "env.name", "%glacier")
+    notebook.open("switch/switch.ipynb")
+    notebook.run_all()
+    assert "dev" in text_of(notebook, 0)
+    assert "production" in text_of(notebook, 2)
+    assert "'production'" in text_of(notebook, 3)
+    assert "protected" in text_of(notebook, 4)
+    shoot("switched")
+
+
+def test_tab_completes_a_resource(lab: Lab, notebook: Notebook, shoot: Callable[[str], None]) -> None:
+    project(lab, "tab", "")
+    notebook.open("tab/tab.ipynb")
+    notebook.command("notebook:run-cell-and-select-next")
+    notebook.idle()
+    page = notebook.page
+    editor = page.locator(".jp-Notebook .jp-Cell").nth(1).locator(".cm-content")
+    editor.click()
+    page.keyboard.type("%glacier preview sales")
+    page.keyboard.press("Tab")
+    page.locator(".jp-Completer-item", has_text="sales_raw").wait_for()
+    shoot("offered")
+    page.keyboard.press("Enter")
+    written = "(n) => document.querySelectorAll('.jp-Cell .cm-content')[n].innerText"
+    page.wait_for_function(f"(n) => ({written})(n).trim() === '%glacier preview sales_raw'", arg=1)
+
+
+def test_browse_and_preview(lab: Lab, notebook: Notebook, shoot: Callable[[str], None]) -> None:
+    project(lab, "browse", TASKS, "%glacier ls", "%glacier preview sales_raw")
+    notebook.open("browse/browse.ipynb")
+    notebook.run_all()
+    page = notebook.page
+    page.locator(".gl-resource[data-resource=sales_raw]").click()
+    page.locator(".gl-object[data-object='raw.parquet']").click()
+    page.locator(".gl-pane[data-previewed='raw.parquet']").wait_for()
+    table = page.locator(".gl-table")
+    assert table.locator("tbody tr").count() == 20
+    table.get_by_role("button", name="amount").click()
+    page.locator(".gl-table[data-sort='1']").wait_for()
+    shoot("browsed")
+
+
+def test_a_run_is_watched(lab: Lab, notebook: Notebook, shoot: Callable[[str], None]) -> None:
+    folder = project(
+        lab, "watch", TASKS, "report", "%glacier run report -o result", "result.height", "%glacier dag report"
+    )
+    notebook.open("watch/watch.ipynb")
+    notebook.start_all()
+    page = notebook.page
+    page.locator(".glacier[data-run=running] .box[data-name=extract][data-state=running]").wait_for()
+    page.locator(".glacier[data-run=running] .box[data-name=save][data-state=waiting]").wait_for()
+    shoot("running")
+    (folder / "go").touch()
+    page.locator(".glacier[data-run=done] .box[data-name=save][data-state=done]").first.wait_for()
+    notebook.idle()
+    page.locator(".glacier[data-run=done] .box[data-name=by_category]").first.click()
+    page.locator(".gl-panel", has_text="def by_category").wait_for()
+    assert "2" in text_of(notebook, 4)
+    assert page.locator(".glacier").count() == 3
+    shoot("done")
+    forms = [sorted(output["data"]) for cell in (2, 3, 5) for output in notebook.outputs(cell)]
+    assert forms == [["image/png", "image/svg+xml", "text/plain"]] * 3
+
+
+def test_a_run_is_interrupted(lab: Lab, notebook: Notebook) -> None:
+    project(lab, "stop", TASKS, "%glacier run report", "1 + 1")
+    notebook.open("stop/stop.ipynb")
+    notebook.start_all()
+    page = notebook.page
+    page.locator(".glacier .box[data-name=extract][data-state=running]").wait_for()
+    notebook.command("notebook:interrupt-kernel")
+    page.locator(".glacier[data-run=cancelled]").wait_for()
+    notebook.idle()
+    assert [output["output_type"] for output in notebook.outputs(2)] == ["display_data", "error"]
+    notebook.type_and_run("6 * 7")
+    page.locator(".jp-OutputArea-output", has_text="42").wait_for()

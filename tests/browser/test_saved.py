@@ -1,0 +1,86 @@
+"""A notebook that was run and saved, opened without a kernel and converted: everything is there."""
+
+import base64
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from browser import story
+from browser.lab import Lab, Notebook
+
+CELLS = (
+    "dag(sales_report.graph, env=env)",
+    story.RUN,
+    "monitor(sales_report.last_run)",
+    "preview(sales.preview(5))",
+    "browser(env)",
+)
+
+
+@pytest.fixture(scope="module")
+def saved(lab: Lab) -> Path:
+    """A notebook that was run without any page, with the state of its widgets as nbclient stores it."""
+    folder = story.write(lab, "saved", *CELLS)
+    story.open_gates(folder)
+    file = lab.root / "saved.ipynb"
+    made = nbformat.read(file, as_version=4)
+    NotebookClient(made, timeout=120, resources={"metadata": {"path": str(lab.root)}}).execute()
+    nbformat.write(made, file)
+    return file
+
+
+def test_outputs_are_static(saved: Path) -> None:
+    made = nbformat.read(saved, as_version=4)
+    forms = [sorted(output["data"]) for cell in made.cells[1:] for output in cell.outputs]
+    picture, page = ["image/png", "image/svg+xml", "text/plain"], ["text/html", "text/plain"]
+    assert forms == [picture, picture, page, page, page]
+
+
+def test_opened_without_a_kernel(saved: Path, lab: Lab, notebook: Notebook, shoot: Callable[[str], None]) -> None:
+    made = nbformat.read(saved, as_version=4)
+    made.metadata.kernelspec.name = "gone"
+    nbformat.write(made, lab.root / "trusted.ipynb")
+    lab.trust("trusted.ipynb")
+    notebook.open("trusted.ipynb", kernel=False)
+    page = notebook.page
+    page.get_by_role("button", name="No Kernel", exact=True).click()
+    pictures = page.locator(".jp-RenderedSVG img")
+    pictures.nth(1).wait_for()
+    last = page.evaluate("(n) => decodeURIComponent(document.querySelectorAll('.jp-RenderedSVG img')[n].src)", 1)
+    assert 'class="box task done"' in last and 'class="box task skipped"' in last and "✓ save" in last
+    tables = page.locator(".jp-RenderedHTML table")
+    assert tables.count() == 3
+    assert tables.nth(0).locator("tbody tr").count() == 5
+    assert tables.nth(1).locator("tbody tr").count() == 5
+    assert "sales" in tables.nth(2).inner_text()
+    assert "model not found" not in page.locator(".jp-Notebook").inner_text()
+    shoot("trusted")
+
+
+def test_opened_untrusted(saved: Path, notebook: Notebook, shoot: Callable[[str], None]) -> None:
+    notebook.open(saved.name)
+    page = notebook.page
+    page.locator(".jp-RenderedImage img").nth(1).wait_for()
+    assert page.locator(".jp-RenderedSVG").count() == 0
+    assert page.locator(".jp-RenderedHTML table").count() == 3
+    shoot("untrusted")
+
+
+def test_converted_to_html(saved: Path, notebook: Notebook, tmp_path: Path, picture: Callable[[str], None]) -> None:
+    command = [sys.executable, "-m", "nbconvert", "--to", "html", "--output-dir", str(tmp_path), str(saved)]
+    subprocess.run(command, check=True, capture_output=True)
+    page = notebook.page
+    page.route("**/*", lambda route: route.continue_() if route.request.url.startswith("file:") else route.abort())
+    page.goto((tmp_path / "saved.html").as_uri())
+    svgs = page.locator(".jp-RenderedSVG img")
+    assert svgs.count() == 2
+    assert page.locator(".glacier-static table").count() == 3
+    last = base64.b64decode(str(svgs.nth(1).get_attribute("src")).partition("base64,")[2]).decode()
+    assert (last.count('class="box task done"'), last.count('class="box task skipped"')) == (5, 1)
+    picture("converted")
+    notebook.errors.clear()

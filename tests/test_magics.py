@@ -1,0 +1,662 @@
+"""The `%glacier` language, in a real shell."""
+
+from __future__ import annotations
+
+import builtins
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+from notebook import Notebook, notebook
+
+import glacier_magics
+from glacier import GlacierEnv
+from glacier.errors import ConfigError, ProtectedError, ResourceNotFoundError
+from glacier_magics.parsing import CommandError
+
+PROJECT = """
+[env.dev]
+provider = "local"
+base_path = "dev"
+
+[env.dev.resources.sales_raw]
+bucket = "sales"
+path = "raw.parquet"
+
+[env.dev.resources.report]
+bucket = "sales"
+path = "report.parquet"
+
+[env.staging]
+extends = "dev"
+base_path = "staging"
+
+[env.production]
+extends = "dev"
+base_path = "production"
+protected = true
+task = { retries = 1 }
+"""
+PIPELINE = '''
+import polars as pl
+
+@env.task()
+def clean(sales_raw: Bucket) -> pl.DataFrame:
+    """The sales that count."""
+    return sales_raw.read().filter(pl.col("amount") > 0)
+
+@env.task()
+def count(df: pl.DataFrame) -> int:
+    return df.height
+
+@env.task()
+def save(df: pl.DataFrame, report: Bucket) -> None:
+    report.write(df)
+
+@env.pipeline()
+def counting():
+    """Count them."""
+    return count(clean())
+
+@env.pipeline()
+def reporting(least: int = 0):
+    save(clean())
+'''
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "glacier.toml").write_text(PROJECT)
+    for number, name in enumerate(("dev", "staging", "production")):
+        (tmp_path / name / "sales").mkdir(parents=True)
+        frame = pl.DataFrame({"order": range(-1, 4 + number), "amount": [float(n) for n in range(-1, 4 + number)]})
+        frame.write_parquet(tmp_path / name / "sales" / "raw.parquet")
+    return tmp_path
+
+
+@pytest.fixture
+def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    with notebook(tmp_path / "ipython") as made:
+        yield made
+
+
+@pytest.fixture
+def nb(project: Path, bare: Notebook) -> Notebook:
+    bare.run("%load_ext glacier_magics")
+    return bare
+
+
+@pytest.fixture
+def working(nb: Notebook) -> Notebook:
+    nb.run(PIPELINE)
+    return nb
+
+
+# --- loading ----------------------------------------------------------------------------------------------------------
+
+
+def test_loading_opens_the_project_and_says_so_in_one_line(project, bare):
+    shown = bare.run("%load_ext glacier_magics")
+    assert shown.printed.strip() == (
+        "Glacier environments: dev, staging, production | current: dev | next: %glacier ls"
+    )
+    assert isinstance(bare["env"], GlacierEnv)
+    assert bare["env"].name == "dev"
+    assert {"GlacierEnv", "Bucket", "Serverless", "Inject", "task"} <= set(bare.shell.user_ns)
+
+
+def test_loading_keeps_names_that_are_taken(project, bare):
+    bare.run("task = 'mine'; env = 'mine too'")
+    shown = bare.run("%load_ext glacier_magics")
+    assert "none is current" in shown.printed
+    assert (bare["task"], bare["env"]) == ("mine", "mine too")
+
+
+def test_loading_without_a_project_says_how_to_begin(bare):
+    assert "next: %glacier env dev --provider local" in bare.run("%load_ext glacier_magics").printed
+    assert "env" not in bare.shell.user_ns
+    said = bare.fail("%glacier ls").traceback
+    assert said.splitlines()[0] == "ConfigError: no environment is current"
+
+
+def test_loading_with_a_broken_project_says_what_is_wrong(bare, tmp_path):
+    (tmp_path / "glacier.toml").write_text("[env.dev]\nprovider = 'lokal'\n")
+    shown = bare.run("%load_ext glacier_magics")
+    assert "glacier.toml:2: env.dev.provider: unknown provider 'lokal'" in shown.printed
+
+
+def test_unloading_takes_everything_back(project, bare):
+    before = set(bare.shell.user_ns) | {"_exit_code"}
+    matchers, transformers = list(bare.shell.Completer.custom_matchers), list(bare.shell.input_transformers_cleanup)
+    hooks = list(bare.shell.events.callbacks["post_run_cell"])
+    bare.run("%load_ext glacier_magics")
+    bare.run("%unload_ext glacier_magics")
+    assert set(bare.shell.user_ns) - before <= {"_", "__", "___", "_i", "_ii", "_iii", "_i1", "_i2"}
+    assert bare.shell.Completer.custom_matchers == matchers
+    assert bare.shell.input_transformers_cleanup == transformers
+    assert bare.shell.events.callbacks["post_run_cell"] == hooks
+    assert "glacier" not in bare.shell.magics_manager.magics["line"]
+    assert "glacier" not in bare.shell.magics_manager.magics["cell"]
+
+
+def test_unloading_keeps_what_the_user_has_made_of_the_names(nb):
+    nb.run("task = 'mine'")
+    nb.run("%unload_ext glacier_magics")
+    assert nb["task"] == "mine"
+
+
+def test_reloading_doubles_nothing(nb):
+    nb.run("%reload_ext glacier_magics")
+    assert len([each for each in nb.shell.Completer.custom_matchers if each.matcher_identifier == "glacier"]) == 1
+    glacier_magics.load_ipython_extension(nb.shell)
+    assert len([each for each in nb.shell.Completer.custom_matchers if each.matcher_identifier == "glacier"]) == 1
+
+
+# --- environments -----------------------------------------------------------------------------------------------------
+
+
+def test_a_beginning_of_a_name_switches(nb):
+    value = nb.run("x = %glacier env prod\nx").value
+    assert value is nb["env"]
+    assert value.name == "production"
+    assert value.protected
+
+
+def test_tasks_and_pipelines_follow_and_come_back(working):
+    dev, clean = working["env"], working["clean"]
+    working.run("%glacier env staging")
+    staging = working["env"]
+    assert working["clean"].env is staging
+    assert working["counting"].env is staging
+    assert staging.tasks == ["clean", "count", "save"]
+    assert clean.env is dev
+    assert working.run("%glacier run counting").value == 4
+    working.run("%glacier env dev")
+    assert working["env"] is dev
+    assert working["clean"] is clean
+    assert working.run("%glacier run counting").value == 3
+
+
+def test_the_newest_definition_follows(working):
+    working.run("%glacier env staging")
+    working.run("@env.task()\ndef count(df: pl.DataFrame) -> int:\n    return -df.height")
+    working.run("%glacier env dev")
+    assert working.run("%glacier run counting").value == -3
+
+
+def test_several_environments_live_side_by_side(working):
+    working.run("%glacier env staging --as other")
+    assert working["env"].name == "dev"
+    assert working["other"].name == "staging"
+    assert working.run("%glacier run counting --env staging").value == 4
+    assert working.run("%glacier run counting").value == 3
+
+
+def test_an_environment_is_made_of_flags(nb, tmp_path):
+    nb.run(f"%glacier env scratch --provider local --option base_path={tmp_path}/scratch --protect")
+    assert nb["env"].name == "scratch"
+    assert nb["env"].protected
+    assert nb["env"].provider.config.base_path == tmp_path / "scratch"
+    assert "scratch" in nb.run("%glacier env").text
+
+
+def test_flags_refine_an_environment_of_the_project(nb, tmp_path):
+    nb.run(f"%glacier env dev --option base_path={tmp_path}/elsewhere")
+    assert nb["env"].provider.config.base_path == tmp_path / "elsewhere"
+    assert nb["env"].list_resources() == ["sales_raw", "report"]
+
+
+def test_an_environment_of_the_notebook_is_known(nb):
+    nb.run("from glacier.providers import LocalProvider\nmine = GlacierEnv(LocalProvider(), 'own')\n%glacier env own")
+    assert nb["env"] is nb["mine"]
+
+
+def test_the_list_marks_the_current_one(nb):
+    rows = nb.run("x = %glacier env --json\nx").value.value
+    assert [(row[""], row["environment"], row["protected"]) for row in rows] == [
+        ("*", "dev", ""),
+        ("", "staging", ""),
+        ("", "production", "protected"),
+    ]
+
+
+def test_the_status_card_tells_where_one_is(working):
+    card = working.run("%glacier --json").value.value
+    assert card["environment"] == "dev"
+    assert card["resources"] == "sales_raw, report"
+    assert card["pipelines"] == "counting, reporting"
+    assert card["last run"] == "none"
+    working.run("%glacier run counting")
+    assert "counting" in working.run("%glacier --json").value.value["last run"]
+    assert "<table" in working.run("%glacier").bundle["text/html"]
+
+
+# --- looking ----------------------------------------------------------------------------------------------------------
+
+
+def test_resources_and_objects_are_listed(nb):
+    shown = nb.run("%glacier ls --json").value.value
+    found = {each["name"]: each for each in shown["resources"]}
+    assert found["sales_raw"]["objects"][0]["path"] == "raw.parquet"
+    assert found["report"]["problem"] == "nothing there yet"
+    assert [each["name"] for each in nb.run("%glacier ls sales* --json").value.value["resources"]] == ["sales_raw"]
+
+
+def test_a_preview_shows_rows_and_schema(nb):
+    shown = nb.run("%glacier preview sales_raw -n 2 --columns amount --where 'amount > 1' --json").value.value
+    assert shown["rows"] == [{"amount": 2.0}, {"amount": 3.0}]
+    assert shown["schema"] == {"order": "Int64", "amount": "Float64"}
+
+
+def test_a_preview_of_another_environment_and_of_a_frame(nb):
+    assert nb.run("%glacier preview sales_raw --env staging --json").value.value["total"] == 6
+    nb.run("import polars as pl\nframe = pl.DataFrame({'a': [1, 2, 3]})")
+    assert nb.run("%glacier preview frame -n 1 --json").value.value["rows"] == [{"a": 1}]
+
+
+def test_a_picture_is_drawn_and_written(working, tmp_path):
+    assert "image/svg+xml" in working.run("%glacier dag counting").bundle
+    working.run("%glacier dag counting -o pictures/counting.svg")
+    assert "<svg" in (tmp_path / "pictures" / "counting.svg").read_text()
+
+
+def test_environments_are_compared_and_settings_explained(working):
+    found = working.run("%glacier diff dev prod --json").value.value
+    changed = {(row["section"], row["setting"]) for row in found["differences"]}
+    assert ("environment", "protected") in changed
+    assert ("environment", "base_path") in changed
+    rows = working.run("%glacier explain clean --json").value.value
+    assert {"setting": "retries", "value": "0", "from": "default"} in rows
+
+
+# --- running ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_shows_its_picture_and_binds_the_value(working):
+    shown = working.run("%glacier run counting -o found")
+    assert working["found"] == 3
+    assert shown.value is None
+    assert "✓ clean" in shown.printed
+    assert working.run("x = %glacier run counting\nx").value == 3
+
+
+def test_a_single_task_runs(working):
+    assert working.run("%glacier run clean").value.height == 3
+
+
+def test_parameters_are_passed(nb):
+    nb.run("@env.pipeline()\ndef adding(a: int, b: int = 1):\n    return a + b")
+    assert nb.run("%glacier run adding -p a=2 -p b=3").value == 5
+
+
+def test_another_mode_touches_nothing(working, project):
+    analysis = working.run("%glacier run reporting --mode analyze").value
+    assert analysis["tasks"] == ["clean", "save"]
+    assert not (project / "dev" / "sales" / "report.parquet").exists()
+
+
+def test_an_error_of_the_user_shows_the_users_frames_and_debug_the_rest(working):
+    working.run("@env.task()\ndef broken(sales_raw: Bucket):\n    return helper(0)\n\ndef helper(x):\n    return 1 / x")
+    shown = working.fail("%glacier run broken")
+    assert isinstance(shown.error, ZeroDivisionError)
+    assert "return 1 / x" in shown.traceback
+    assert "return helper(0)" in shown.traceback
+    assert "glacier_magics" not in shown.traceback
+    assert "execution/" not in shown.traceback
+    assert "✗ broken" in shown.printed
+    rest = working.run("%glacier debug").text
+    assert "glacier_magics" in rest
+    assert "return 1 / x" in rest
+
+
+def test_an_error_of_ours_is_one_line_and_a_hint(nb):
+    shown = nb.fail("%glacier run conting")
+    assert isinstance(shown.error, ResourceNotFoundError)
+    assert shown.traceback.splitlines() == [
+        "ResourceNotFoundError: environment 'dev' has no pipeline 'conting'",
+        "hint: none is known yet",
+    ]
+
+
+def test_several_pipelines_and_none_named_is_refused(working):
+    assert "name one: counting, reporting" in working.fail("%glacier run").traceback
+
+
+def test_runs_are_kept_with_their_logs_and_resumed(working):
+    working.run("%glacier run counting")
+    working.run(
+        "ready = False\n@env.task()\ndef picky(df: pl.DataFrame):\n    print('looking')\n    assert ready\n    return 7"
+    )
+    working.run("@env.pipeline()\ndef careful():\n    return picky(clean())")
+    working.fail("%glacier run careful")
+    runs = working.run("%glacier runs --json").value.value
+    assert [(run["pipeline"], run["state"]) for run in runs] == [("careful", "failed"), ("counting", "done")]
+    failed = runs[0]["id"]
+    assert [line["line"] for line in working.run(f"%glacier logs {failed} picky --json").value.value] == ["looking"]
+    assert "careful" in working.run(f"%glacier runs {failed}").text
+    working.run("ready = True")
+    assert working.run(f"%glacier resume {failed[:6]}").value == 7
+    states = {task["name"]: task["state"] for task in working.run("%glacier runs --json").value.value[0]["tasks"]}
+    assert states["clean"] == "cached"
+    assert "no run 'zzz'" in working.fail("%glacier resume zzz").traceback
+
+
+def test_a_plan_says_what_would_run_and_why(working):
+    rows = working.run("%glacier plan counting --json").value.value
+    assert [(row["name"], row["action"]) for row in rows] == [("clean", "run"), ("count", "run")]
+    assert rows[0]["reads"] > 0
+    assert [row["action"] for row in working.run("%glacier plan counting --until clean --json").value.value] == [
+        "run",
+        "skip",
+    ]
+    working.run("%glacier run counting")
+    working.run("@env.task()\ndef count(df: pl.DataFrame) -> int:\n    return 0")
+    assert "stale: code" in working.run("%glacier plan counting").text
+    assert "did you mean 'clean'" in working.fail("%glacier plan counting --only claen").traceback
+
+
+def test_a_part_of_a_pipeline_runs(working):
+    assert working.run("%glacier run counting --until clean").value.height == 3
+    assert working.run("%glacier run counting --only count").value == 3
+
+
+def test_a_run_reads_from_another_environment(working, project):
+    working.run("%glacier run reporting --read production --env dev")
+    assert pl.read_parquet(project / "dev" / "sales" / "report.parquet").height == 5
+    assert not (project / "production" / "sales" / "report.parquet").exists()
+
+
+def test_a_pipeline_goes_step_by_step(working):
+    shown = working.run("%glacier step counting")
+    assert working["clean_result"].height == 3
+    assert "<table" in shown.bundle["text/html"]
+    assert "✓ clean" in shown.text
+    assert working.run("%glacier step counting").value == 3
+    assert working["count_result"] == 3
+    assert working.run("%glacier step counting -o again").value == 3
+    working.run("%glacier step counting -o first")
+    assert working["first"].height == 3
+    assert "ends here" in working.run("%glacier step counting --end").text
+
+
+def test_a_step_that_fails_fails_its_cell(working):
+    working.run("@env.task()\ndef broken(df: pl.DataFrame):\n    return 1 / 0")
+    working.run("@env.pipeline()\ndef halting():\n    return broken(clean())")
+    working.run("%glacier step halting")
+    assert isinstance(working.fail("%glacier step halting").error, ZeroDivisionError)
+
+
+def test_a_step_into_a_protected_environment_asks(working, answers, project):
+    answers("n")
+    working.run("%glacier env prod")
+    assert isinstance(working.fail("%glacier step reporting").error, ProtectedError)
+    working.run("%glacier step reporting --yes")
+    working.run("%glacier step reporting --yes")
+    assert (project / "production" / "sales" / "report.parquet").exists()
+
+
+def test_a_task_is_loaded_with_its_real_inputs(working, monkeypatch):
+    filled: list[str] = []
+    monkeypatch.setattr(working.shell, "set_next_input", lambda text, replace=False: filled.append(text))
+    working.run("%glacier load count")
+    assert filled[0].splitlines() == [
+        "# task count, as counting runs it, in environment dev",
+        "df = env.find_pipeline('counting').run(until=['clean'])",
+        "",
+        "count_result = df.height",
+        "count_result",
+    ]
+    assert working.run(filled[0]).value == 3
+    working.run("%glacier load clean")
+    assert "sales_raw = env.get('sales_raw')" in filled[1]
+    assert working.run(filled[1]).value.height == 3
+    working.run("%glacier load save")
+    working.run(filled[2])
+    assert working["env"].get("report").read().height == 3
+
+
+def test_a_task_with_several_ends_is_loaded_as_a_function(working, monkeypatch):
+    filled: list[str] = []
+    monkeypatch.setattr(working.shell, "set_next_input", lambda text, replace=False: filled.append(text))
+    working.run("@env.task()\ndef sign(n: int = -3):\n    if n < 0:\n        return 'minus'\n    return 'plus'")
+    working.run("%glacier load sign")
+    assert working.run(filled[0]).value == "minus"
+    assert working["sign"].name == "sign"
+
+
+# --- cells ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_cell_defines_a_task_with_settings(nb):
+    nb.run("%%glacier task --retries 2 --timeout 30\ndef load(sales_raw):\n    return sales_raw.scan()")
+    assert nb["load"].env is nb["env"]
+    assert (nb["load"].config.retries, nb["load"].config.timeout) == (2, 30)
+    assert nb["load"].usage.parameters == {"sales_raw": "read"}
+
+
+def test_a_cell_shows_its_task_at_once(nb):
+    shown = nb.run("%%glacier task --show\ndef load(sales_raw):\n    return sales_raw.read().head(2)")
+    assert nb["load_result"].height == 2
+    assert "<table" in shown.bundle["text/html"]
+    nb.run("%%glacier task --show -o least\ndef smallest(load_result):\n    return load_result['amount'].min()")
+    assert nb["least"] == -1
+
+
+def test_a_failing_task_cell_fails_with_the_cells_own_lines(nb):
+    shown = nb.fail("%%glacier task --show\ndef load(sales_raw):\n    raise KeyError('of the user')")
+    assert isinstance(shown.error, KeyError)
+    assert "3     raise KeyError('of the user')" in shown.traceback
+    assert nb.cell("%%glacier task\ndef load(:\n").error is not None
+    assert nb.cell("%%glacier task\n1 / 0\ndef load():\n    pass").error is not None
+
+
+def test_a_cell_defines_a_pipeline_and_draws_it(working):
+    shown = working.run("%%glacier pipeline --show\ndef other():\n    return count(clean())")
+    assert "image/svg+xml" in shown.bundle
+    assert working.run("%glacier run other").value == 3
+
+
+def test_a_cell_with_several_functions_must_say_which(nb):
+    body = "def a():\n    return 1\ndef b():\n    return a() + 1"
+    assert "defines 2 functions" in nb.fail(f"%%glacier task\n{body}").traceback
+    nb.run(f"%%glacier task b\n{body}")
+    assert nb["env"].tasks == ["b"]
+
+
+def test_the_line_form_of_a_cell_command_and_the_reverse_are_refused(nb):
+    assert "needs a cell" in nb.fail("%glacier task x").traceback
+    assert "takes no cell" in nb.fail("%%glacier ls\nx").traceback
+
+
+# --- stale ------------------------------------------------------------------------------------------------------------
+
+
+def test_what_depends_on_a_changed_task_is_stale_and_says_why(working):
+    working.run("%glacier run counting")
+    shown = working.run(PIPELINE.partition("@env.task()\ndef count")[0].replace("> 0", "> 1"))
+    assert shown.printed.strip() == "stale in counting: clean (code), count (upstream clean)"
+    assert working.cell("x = 1").printed == ""
+    stale = {row["task"]: row["stale"] for row in working.run("%glacier tasks --json").value.value}
+    assert stale == {"clean": "code", "count": "upstream clean", "save": ""}
+    assert "△ clean" in working.run("%glacier dag counting").text
+    assert "stale · code" in working.run("%glacier dag counting").text
+    assert {node["state"] for node in working.run("%glacier dag counting --json").value.value["nodes"]} >= {"stale"}
+    working.run("%glacier run counting")
+    assert {row["stale"] for row in working.run("%glacier tasks --json").value.value} == {""}
+
+
+def test_changed_settings_and_objects_make_stale(working, project):
+    working.run("%glacier run counting")
+    shown = working.run("@env.task(retries=3)\ndef count(df: pl.DataFrame) -> int:\n    return df.height")
+    assert "count (c" in shown.printed
+    working.run("%glacier run counting")
+    pl.DataFrame({"order": [1], "amount": [5.0]}).write_parquet(project / "dev" / "sales" / "raw.parquet")
+    stale = {row["task"]: row["stale"] for row in working.run("%glacier tasks --json").value.value}
+    assert stale["clean"] == "object changed: sales/raw.parquet"
+    assert stale["count"] == "upstream clean"
+
+
+def test_running_an_unchanged_cell_again_makes_nothing_stale(working):
+    working.run("%glacier run counting")
+    assert working.run(PIPELINE).printed == ""
+
+
+# --- protection -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def answers(monkeypatch: pytest.MonkeyPatch):
+    asked: list[str] = []
+
+    def answer(what: str | None):
+        def ask(question: str = "") -> str:
+            asked.append(question)
+            if what is None:
+                raise EOFError
+            return what
+
+        monkeypatch.setattr(builtins, "input", ask)
+        return asked
+
+    return answer
+
+
+def test_a_protected_environment_asks_before_a_run_writes(working, answers, project):
+    target = project / "production" / "sales" / "report.parquet"
+    working.run("%glacier env prod")
+    asked = answers("n")
+    shown = working.fail("%glacier run reporting")
+    assert isinstance(shown.error, ProtectedError)
+    assert asked == ["production is protected: run pipeline reporting, which writes report? [y/N] "]
+    assert not target.exists()
+    answers("y")
+    working.run("%glacier run reporting")
+    assert target.exists()
+
+
+def test_where_nobody_can_be_asked_it_refuses_unless_told(working, answers, project):
+    answers(None)
+    assert isinstance(working.fail("%glacier run reporting --env prod").error, ProtectedError)
+    assert isinstance(working.fail("%glacier env prod\nreporting.run()").error, ProtectedError)
+    assert isinstance(working.fail("save(pl.DataFrame({'a': [1]}))").error, ProtectedError)
+    assert not (project / "production" / "sales" / "report.parquet").exists()
+    working.run("%glacier run reporting --yes")
+    assert (project / "production" / "sales" / "report.parquet").exists()
+    assert isinstance(working.fail("%glacier run reporting").error, ProtectedError)
+
+
+def test_writing_in_the_body_itself_counts(working, answers):
+    working.run("@env.pipeline()\ndef direct():\n    env.get('report').write(clean())")
+    asked = answers("n")
+    assert isinstance(working.fail("%glacier run direct --env prod").error, ProtectedError)
+    assert "which writes report?" in asked[0]
+
+
+def test_reading_asks_nobody(working, answers):
+    asked = answers("n")
+    assert working.run("%glacier run counting --env prod").value == 5
+    assert asked == []
+
+
+# --- the line ---------------------------------------------------------------------------------------------------------
+
+
+def test_help_is_a_question_mark_away(nb):
+    assert "%glacier COMMAND" in nb.run("%glacier?").text
+    assert "usage: %glacier run" in nb.run("%glacier run?").text
+    assert "usage: %glacier env" in nb.run("%glacier env --help").text
+    for name in glacier_magics.commands.known():
+        assert f"  {name} " in nb.run("%glacier help").text
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("%glacier rnu", "did you mean 'run'?"),
+        ("%glacier ls --lmit 3", "did you mean '--limit'?"),
+        ("%glacier ls --limi 3", "%glacier ls has no option '--limi'"),
+        ("%glacier ls --limit three", "invalid int value: 'three'"),
+        ("%glacier env produktion", "did you mean 'production'?"),
+        ("%glacier preview sale_raw", "did you mean 'sales_raw'?"),
+        ("%glacier preview sales_raw --columns amont", "amount"),
+        ("%glacier explain sales_rw", "did you mean 'sales_raw'?"),
+        ("%glacier diff dev", "the following arguments are required: right"),
+        ("%glacier run counting -p least", "write key=value"),
+        ("%glacier run counting -o 1x", "is no name of a variable"),
+        ("%glacier env dev --provider lokal", "did you mean 'local'?"),
+        ("%glacier env dev --option base_pth=x", "did you mean 'base_path'?"),
+    ],
+)
+def test_what_is_mistyped_is_named_with_the_nearest(working, line, says):
+    shown = working.fail(line)
+    assert isinstance(shown.error, ConfigError | KeyError)
+    assert says in shown.traceback
+    assert len(shown.traceback.splitlines()) <= 2
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "%glacier env prod --token CANARY-1",
+        "%glacier env prod --password=CANARY-1",
+        "%glacier env prod --option account_key=CANARY-1",
+        "%glacier run counting -p api_key=CANARY-1",
+        "%glacier run counting -p url=https://user:CANARY-1@host/x",
+        "%glacier preview https://host/x?sig=CANARY-1",
+        "%glacier env prod AKIAIOSFODNN7CANARY1",
+    ],
+)
+def test_no_secret_is_taken_and_none_is_repeated(working, line):
+    shown = working.fail(line)
+    assert isinstance(shown.error, CommandError)
+    assert "takes no secrets" in shown.traceback
+    assert "CANARY" not in shown.traceback
+
+
+def test_variables_of_the_notebook_are_not_put_into_the_line(nb):
+    nb.run("secret = 'CANARY-2'; sales_raw = 'x'")
+    for line in ("%glacier preview {secret}", "%glacier preview $secret", "%glacier run {secret}"):
+        assert "CANARY-2" not in nb.fail(line).everything
+    assert nb.run("%glacier preview sales_raw --json").value.value["total"] == 5
+
+
+def test_a_flag_that_holds_json_arrives_unchanged(nb):
+    nb.run("@env.pipeline()\ndef echo(tags):\n    return tags")
+    assert nb.run('%glacier run echo -p tags=\'{"a": [1, {"b": 2}]}\'').value == {"a": [1, {"b": 2}]}
+
+
+def test_a_command_of_another_package_is_found(nb, tmp_path, monkeypatch):
+    from importlib.metadata import EntryPoint
+
+    from glacier_magics import commands
+
+    (tmp_path / "their_command.py").write_text(
+        '"""`%glacier hello`: greet."""\n'
+        "def arguments(parser):\n    parser.add('who')\n"
+        "def run(session, given):\n    return f'hello {given.who}'\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    point = EntryPoint("hello", "their_command", "glacier.commands")
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: [point])
+    commands._theirs.cache_clear()
+    try:
+        assert nb.run("%glacier hello world").value == "hello world"
+        assert "hello" in nb.run("%glacier help").text
+    finally:
+        commands._theirs.cache_clear()
+
+
+def test_the_machine_form_is_json(working):
+    for line in (
+        "%glacier",
+        "%glacier env",
+        "%glacier ls",
+        "%glacier tasks",
+        "%glacier pipelines",
+        "%glacier dag counting",
+    ):
+        bundle = working.run(f"{line} --json").bundle
+        assert json.loads(bundle["text/plain"]) == bundle["application/json"]
