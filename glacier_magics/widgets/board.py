@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from glacier import GlacierEnv
     from glacier.execution.events import Event
+    from glacier.execution.journal.records import RunRecord
     from glacier.execution.run import Run
     from glacier.graph import Graph, Node
     from glacier_magics.widgets.front import Front
@@ -51,7 +52,7 @@ class Board(Shown):
     def __init__(
         self,
         graph: Graph | None,
-        run: Run | None = None,
+        run: Run | RunRecord | None = None,
         *,
         env: GlacierEnv | None = None,
         values: Callable[[str], Any] | None = None,
@@ -98,9 +99,17 @@ class Board(Shown):
 
     def _value(self, node: Node) -> Any:
         if node.kind != "resource":
-            return self.values(node.key) if self.values else None
+            return self.values(node.key) if self.values else self._kept(node.key)
         resource = self.sheet.resource(node)
         return resource.preview(_PREVIEW) if isinstance(resource, Bucket) else None
+
+    def _kept(self, key: str) -> Any:
+        """Return a task's value out of the journal, None where the run has not kept it."""
+        if self.env is None or not self.ledger.id:
+            return None
+        with suppress(GlacierError):
+            return self.env.runs[self.ledger.id].value(key)
+        return None
 
     # --- static -------------------------------------------------------------------------------------------------
 
@@ -203,7 +212,7 @@ class Live(Board):
         self._thread = threading.Thread(target=self._report, name="glacier-live", daemon=True)
         self._thread.start()
 
-    def finish(self, run: Run | None = None) -> None:
+    def finish(self, run: Run | RunRecord | None = None) -> None:
         """Say the last states, and make the output static; `run` adds what events did not tell."""
         if run is not None:
             self.ledger.record(run)
