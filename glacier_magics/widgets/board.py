@@ -18,7 +18,7 @@ from glacier_magics.widgets.messages import BOARD
 from glacier_magics.widgets.pages import Pages, text_of
 from glacier_magics.widgets.sheet import Sheet
 from glacier_magics.widgets.shown import Shown, in_notebook
-from glacier_magics.widgets.tables import facts_of
+from glacier_magics.widgets.tables import facts_of, nulls_of
 from glacier_magics.widgets.texts import clean
 
 if TYPE_CHECKING:
@@ -259,10 +259,11 @@ def _value_shown(value: Any, name: str) -> dict[str, Any]:
     """Return a step's value, or what is in a resource, as plain data; a lazy plan is not computed for it."""
     kind = type(value).__name__
     if isinstance(value, Preview):
-        page = Pages(value.rows, _PREVIEW).page()
+        page = Pages(value.rows, _PREVIEW, nulls_of(value)).page()
         return _nothing() | {"title": ", ".join(facts_of(value)), "page": page}
     if kind == "DataFrame":
-        page = Pages(value.head(_PREVIEW), _PREVIEW).page()
+        nulls = {column.name: column.null_count() for column in value}
+        page = Pages(value.head(_PREVIEW), _PREVIEW, nulls).page()
         return _nothing() | {"title": f"{name}: {value.height:,} rows", "page": page}
     if kind == "LazyFrame":
         return _nothing() | {"text": "a lazy plan: it is computed where it is collected"}
