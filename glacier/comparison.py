@@ -31,9 +31,10 @@ class Difference:
 
     @property
     def differs(self) -> bool:
-        """Whether the two values are not the same."""
+        """Whether the two values are not the same; a default that the other side does not have says nothing."""
         if self.left is None or self.right is None:
-            return self.left is not self.right
+            only = self.left or self.right
+            return only is not None and only.level != "default"
         return self.left.value != self.right.value
 
     def cells(self) -> tuple[str, ...]:

@@ -53,6 +53,7 @@ class GlacierEnv:
         debug: compute each task's LazyFrame at once, so that an error is raised by the task that built the failing
             step, and rows and times are each task's own; without it plans pass through and are optimized as one.
         max_workers: threads that run steps side by side, None for the default.
+        dask: address of the Dask scheduler for tasks with `executor="dask"`, None for `DASK_SCHEDULER_ADDRESS`.
         protected: whether people should be asked before a run writes here; nothing in the library asks by itself.
         guard: called with a task or pipeline and its parameters before it runs here; it raises to refuse (`admit`).
     """
@@ -66,6 +67,7 @@ class GlacierEnv:
         resources: Mapping[str, Any] | None = None,
         defaults: Defaults | Iterable[Defaults] = (),
         max_workers: int | None = None,
+        dask: str | None = None,
         protected: bool = False,
     ) -> None:
         self.name = ENVIRONMENT.check(name)
@@ -73,6 +75,7 @@ class GlacierEnv:
         self.guard: Callable[[Task | Pipeline, Mapping[str, Any]], None] | None = None
         self.debug = debug
         self.max_workers = max_workers
+        self.dask = dask
         self._provider = provider
         self._defaults = (defaults,) if isinstance(defaults, Defaults) else tuple(defaults)
         self._resources: dict[str, Any] = {}
@@ -98,7 +101,7 @@ class GlacierEnv:
 
         `GLACIER_PROVIDER` (default `local`) names the provider, `GLACIER_ENV` the environment, `GLACIER_DEBUG` turns
         debugging on. The provider's config class lists the variables of its own fields (`VARIABLES`). Keywords are
-        `provider`, `name`, `debug`, `resources`, `defaults`, `max_workers`, `protected`, and the fields of the
+        `provider`, `name`, `debug`, `resources`, `defaults`, `max_workers`, `dask`, `protected`, and the fields of the
         provider's config.
 
         Raises:
@@ -384,6 +387,11 @@ class GlacierEnv:
 
     # --- showing ------------------------------------------------------------------------------------------------
 
+    def __getstate__(self) -> dict[str, Any]:
+        """On the way to a task's process, leave tasks and pipelines behind: they may hold anything of the user's."""
+        sent = context.carried.get() is not None
+        return {**vars(self), "_tasks": {}, "_pipelines": {}} if sent else vars(self)
+
     def __repr__(self) -> str:
         here = self._here()
         counts = f"{len(here._resources)} resources, {len(here._tasks)} tasks, {len(here._pipelines)} pipelines"
@@ -409,7 +417,7 @@ class GlacierEnv:
         return new
 
 
-_OPTIONS = ("resources", "defaults", "max_workers", "protected")
+_OPTIONS = ("resources", "defaults", "max_workers", "dask", "protected")
 
 
 class _Composed:

@@ -92,6 +92,12 @@ class Signature:
         """Return the arguments of a filled call by parameter."""
         return self._signature.bind_partial(*args, **kwargs).arguments
 
+    def parted(self, arguments: Mapping[str, Any]) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
+        """Return what `arguments` returned as positional and keyword arguments again."""
+        bound = self._signature.bind_partial()
+        bound.arguments = {name: arguments[name] for name in self.parameters if name in arguments}
+        return bound.args, bound.kwargs
+
     def _fill_one(self, what: str, env: Any, parameter: inspect.Parameter, bound: inspect.BoundArguments) -> None:
         name = parameter.name
         if name in bound.arguments or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):

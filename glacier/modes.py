@@ -36,6 +36,7 @@ class Analysis(dict[str, Any]):
     """
 
     def __init__(self, traced: Trace) -> None:
+        self.trace = traced
         graph = traced.graph
         super().__init__(
             tasks=list(dict.fromkeys(node.name for node in graph.tasks)),
@@ -113,14 +114,21 @@ def local(
 
     options = options or RunOptions()
     record = Run(pipeline.name, env.name)
-    pipeline.last_run = record
     book = record.memory = Book(home.home(), record, Plan(pipeline, env, params, options, resumes))
     listeners = (*options.listeners, *reports(options.progress))
     try:
-        with logs.capturing():
+        book.open()
+        pipeline.last_run = record
+        with logs.capturing(), context.using(context.reading, _reading(env, options)):
             return execute(record, pipeline, env, body, replace(options, listeners=listeners))
     finally:
         book.close()
+
+
+def _reading(env: Any, options: RunOptions) -> Any:
+    from glacier.execution.reading import Reading
+
+    return None if options.read is None else Reading(env, options.read)
 
 
 def analyze(pipeline: Pipeline, env: Any, body: Callable[[], Any], _params: Mapping[str, Any]) -> Analysis:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from glacier.errors import ProtectedError
+from glacier.resources import Bucket
 from glacier.tasks import Task
 
 if TYPE_CHECKING:
@@ -48,5 +49,10 @@ def written_by(target: Task | Pipeline, params: Mapping[str, Any]) -> list[str]:
         found = [name for name, access in {**usage.parameters, **usage.registry}.items() if access != "read"]
         return found or ([_UNSURE] if usage.approximate else [])
     analysis = target.run("analyze", **params)
-    found = [name for names in analysis["writes"].values() for name in names]
+    known = {f"{each.bucket_name}/{each.path}": name for name, each in target.env.resources.items() if _is_bucket(each)}
+    found = [known.get(name, name) for names in analysis["writes"].values() for name in names]
     return list(dict.fromkeys(found)) or ([_UNSURE] if analysis["approximations"] else [])
+
+
+def _is_bucket(resource: Any) -> bool:
+    return issubclass(type(resource), Bucket)

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from glacier.environment import GlacierEnv
     from glacier.execution.events import Listener
     from glacier.execution.journal import RunRecord
+    from glacier.execution.planning import RunPlan
     from glacier.execution.run import Run
+    from glacier.execution.stepping import Stepper
     from glacier.graph import Graph
 
     Name: TypeAlias = "str | Task"
@@ -121,6 +123,10 @@ class Task:
         if self._usage is None:
             self._usage = source_usage(self.fn)
         return self._usage
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is only remembered, which may belong to other environments."""
+        return {**vars(self), "_usage": None, "_settings": {}}
 
     def __repr__(self) -> str:
         return f"<Task {self.name!r} of {_where(self.env)}>"
@@ -269,6 +275,28 @@ class Pipeline:
         """Do what `run` does, with the options as one value."""
         return self._run(mode, (), params, options)
 
+    def plan(self, **given: Any) -> RunPlan:
+        """Say what a run would do: which tasks would run and why, which results are cached, how much would be read.
+
+        `given` are the pipeline's parameters and the options of `run`. No task runs and no data are read.
+
+        Raises:
+            ConfigError: an option names a task that the pipeline does not have.
+        """
+        from glacier.execution.planning import plan
+
+        options, params = RunOptions.split(given, ())
+        return plan(self._run("analyze", (), params, options).trace, context.stand_in(self.env), options)
+
+    def step(self, **given: Any) -> Stepper:
+        """Return a run that goes on task by task: `stepper.next()` runs the next ready one and has its value.
+
+        `given` are the pipeline's parameters and the options of `run`. Tasks run one at a time.
+        """
+        from glacier.execution.stepping import Stepper
+
+        return Stepper(lambda: self.run(**given), lambda: self.last_run)
+
     def bind(self, env: GlacierEnv) -> Pipeline:
         """Return a new pipeline of the same body for `env`.
 
@@ -286,6 +314,9 @@ class Pipeline:
     def signature(self) -> Signature:
         """The parameters and what can fill them."""
         return Signature(self.fn)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "last_run": None}
 
     def __repr__(self) -> str:
         return f"<Pipeline {self.name!r} of {_where(self.env)}>"

@@ -122,7 +122,7 @@ class Matcher:
         env = self._session.current
         target = next((word for word in words if not word.startswith("-")), "")
         frame = self._session.frame(target)
-        if frame is not None:
+        if frame is not None and not self._session.has_resource(target):
             return self._in_time((id(frame), "columns"), lambda: list(frame.collect_schema()))
         if env is None or not isinstance(env.resources.get(target), Bucket):
             return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glacier.errors import GlacierError
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["cut", "full", "tidied"]
 
 _LONGEST = 1500
+_OURS = str(Path(__file__).parent)
 
 
 def tidied(error: Exception, shell: Any) -> Exception:
@@ -57,16 +59,9 @@ def full(error: BaseException) -> str:
 
 
 def _is_user(filename: str) -> bool:
-    from pathlib import Path
+    from glacier.recording.sites import is_foreign
 
-    import glacier
-
-    here = str(Path(__file__).parent)
-    package = str(Path(glacier.__file__).parent)
-    demo = str(Path(package, "demo"))
-    if filename.startswith((here, package)) and not filename.startswith(demo):
-        return False
-    return "site-packages" not in filename and not filename.startswith("<frozen")
+    return not (is_foreign(filename) or filename.startswith(_OURS))
 
 
 def _short(error: GlacierError) -> GlacierError:

@@ -13,11 +13,12 @@ from glacier.protection import guard
 from glacier_magics.staleness import Stale
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping
 
     from IPython.core.interactiveshell import InteractiveShell
 
     from glacier.execution.run import Run
+    from glacier.execution.stepping import Stepper
 
 __all__ = ["Session"]
 
@@ -46,6 +47,7 @@ class Session:
         self.stale = Stale()
         self.last_error: BaseException | None = None
         self.schemas: dict[tuple[str, str], list[str]] = {}
+        self._steppers: dict[str, tuple[Pipeline, Stepper]] = {}
         self._ours: GlacierEnv | None = None
         self._agreed = False
 
@@ -67,6 +69,8 @@ class Session:
         """Take back what the session put into the shell."""
         cast("Any", self.shell.events).unregister("post_run_cell", self._after_cell)
         self.stale.close()
+        for pipeline, _ in list(self._steppers.values()):
+            self.leave(pipeline)
         for env in self.environments.values():
             env.guard = None
         if self._ours is not None:
@@ -232,6 +236,21 @@ class Session:
         task = here.find_task(name)
         return (task if env is None else _bound(task, self.named(env))).as_pipeline()
 
+    def stepper(self, pipeline: Pipeline, params: dict[str, Any]) -> Stepper:
+        """Return the run of a pipeline that goes on step by step; another one when the pipeline is another by now."""
+        known = self._steppers.get(pipeline.name)
+        if known is None or known[0] is not pipeline:
+            self.leave(pipeline)
+            pipeline.env.admit(pipeline, params)
+            self._steppers[pipeline.name] = pipeline, pipeline.step(**params, progress=False)
+        return self._steppers[pipeline.name][1]
+
+    def leave(self, pipeline: Pipeline) -> None:
+        """Run no more of a pipeline that goes step by step."""
+        known = self._steppers.pop(pipeline.name, None)
+        if known is not None:
+            known[1].close()
+
     def run_here(self, pipeline: Pipeline) -> Run | None:
         """Return the pipeline's newest run, if it was one of this kernel."""
         from glacier.execution.run import Run
@@ -239,13 +258,13 @@ class Session:
         run = pipeline.last_run
         return run if isinstance(run, Run) else None
 
-    def states(self, pipeline: Pipeline) -> tuple[dict[str, str], dict[str, str]]:
-        """Return states and notes of a pipeline's steps by key: of its last run, and what is stale since."""
-        run = pipeline.last_run
-        states, notes = ({}, {}) if run is None else (dict(run.states()), dict(run.notes()))
-        for key, reason in self.stale.of(pipeline.env, pipeline.name, buckets=True).items():
-            states[key], notes[key] = "stale", reason
-        return states, notes
+    def stale_in(self, pipeline: Pipeline) -> Mapping[str, str]:
+        """Return the steps of a pipeline that are stale, by key, with the reason; stores are asked what they hold."""
+        return self.stale.of(pipeline.env, pipeline.name, buckets=True)
+
+    def has_resource(self, name: str) -> bool:
+        """Whether the current environment, if there is one, has a resource of that name."""
+        return self.current is not None and name in self.current.resources
 
     def frame(self, name: str) -> Any:
         """Return the DataFrame or LazyFrame that a variable of the notebook holds, None where it holds none."""

@@ -83,7 +83,9 @@ class With:
         return self.data()
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        return self.shown._repr_mimebundle_()
+        if hasattr(self.shown, "_repr_mimebundle_"):
+            return self.shown._repr_mimebundle_()
+        return {"text/plain": str(self.shown), "text/html": self.shown._repr_html_()}
 
     def __repr__(self) -> str:
         return str(self.shown)

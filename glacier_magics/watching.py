@@ -20,8 +20,7 @@ __all__ = ["watched"]
 def watched(session: Session, pipeline: Pipeline, params: Mapping[str, Any]) -> Generator[list[Any]]:
     """Show a run within the block; what it gives are the listeners to run with."""
     graph = pipeline.run("analyze", **params)["dag"]
-    states, _ = session.states(pipeline)
-    stale = {key: state for key, state in states.items() if state == "stale"}
+    stale = dict.fromkeys(session.stale_in(pipeline), "stale")
     before = session.run_here(pipeline)
     live = widgets.live(graph, env=pipeline.env, states=stale)
     live.show()

@@ -60,7 +60,7 @@ def nb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
-        ("%glacier r", {"run"}),
+        ("%glacier ru", {"run", "runs"}),
         ("%glacier e", {"env", "explain"}),
         ("%%glacier ta", {"task", "tasks"}),
         ("x = %glacier en", {"env"}),

@@ -50,6 +50,7 @@ CELLS = [
     "%%glacier task --show\ndef broken(sales_raw):\n    raise KeyError('in the cell')",
     "%%glacier task --show\ndef firsts(sales_raw):\n    return sales_raw.scan().head(1)",
     "%glacier ls",
+    "%glacier runs",
     "%glacier dag good",
     "%glacier env cloud",
     "%glacier\n",
@@ -114,7 +115,14 @@ def test_an_error_is_saved_as_one_and_reads_well(outputs):
 
 @pytest.mark.slow
 def test_what_is_looked_at_is_saved_as_tables(outputs):
-    for source in (CELLS[9], "%glacier ls", "%glacier\n", "%glacier explain sales_raw", "%glacier diff dev cloud"):
+    for source in (
+        CELLS[9],
+        "%glacier ls",
+        "%glacier runs",
+        "%glacier\n",
+        "%glacier explain sales_raw",
+        "%glacier diff dev cloud",
+    ):
         shown = [each for each in outputs[source] if each.output_type == "execute_result"]
         assert "<t" in shown[0].data["text/html"], source
         assert "application/vnd.jupyter.widget-view+json" not in shown[0].data

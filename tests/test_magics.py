@@ -344,6 +344,89 @@ def test_runs_are_kept_with_their_logs_and_resumed(working):
     assert "no run 'zzz'" in working.fail("%glacier resume zzz").traceback
 
 
+def test_a_plan_says_what_would_run_and_why(working):
+    rows = working.run("%glacier plan counting --json").value.value
+    assert [(row["name"], row["action"]) for row in rows] == [("clean", "run"), ("count", "run")]
+    assert rows[0]["reads"] > 0
+    assert [row["action"] for row in working.run("%glacier plan counting --until clean --json").value.value] == [
+        "run",
+        "skip",
+    ]
+    working.run("%glacier run counting")
+    working.run("@env.task()\ndef count(df: pl.DataFrame) -> int:\n    return 0")
+    assert "stale: code" in working.run("%glacier plan counting").text
+    assert "did you mean 'clean'" in working.fail("%glacier plan counting --only claen").traceback
+
+
+def test_a_part_of_a_pipeline_runs(working):
+    assert working.run("%glacier run counting --until clean").value.height == 3
+    assert working.run("%glacier run counting --only count").value == 3
+
+
+def test_a_run_reads_from_another_environment(working, project):
+    working.run("%glacier run reporting --read production --env dev")
+    assert pl.read_parquet(project / "dev" / "sales" / "report.parquet").height == 5
+    assert not (project / "production" / "sales" / "report.parquet").exists()
+
+
+def test_a_pipeline_goes_step_by_step(working):
+    shown = working.run("%glacier step counting")
+    assert working["clean_result"].height == 3
+    assert "<table" in shown.bundle["text/html"]
+    assert "✓ clean" in shown.text
+    assert working.run("%glacier step counting").value == 3
+    assert working["count_result"] == 3
+    assert working.run("%glacier step counting -o again").value == 3
+    working.run("%glacier step counting -o first")
+    assert working["first"].height == 3
+    assert "ends here" in working.run("%glacier step counting --end").text
+
+
+def test_a_step_that_fails_fails_its_cell(working):
+    working.run("@env.task()\ndef broken(df: pl.DataFrame):\n    return 1 / 0")
+    working.run("@env.pipeline()\ndef halting():\n    return broken(clean())")
+    working.run("%glacier step halting")
+    assert isinstance(working.fail("%glacier step halting").error, ZeroDivisionError)
+
+
+def test_a_step_into_a_protected_environment_asks(working, answers, project):
+    answers("n")
+    working.run("%glacier env prod")
+    assert isinstance(working.fail("%glacier step reporting").error, ProtectedError)
+    working.run("%glacier step reporting --yes")
+    working.run("%glacier step reporting --yes")
+    assert (project / "production" / "sales" / "report.parquet").exists()
+
+
+def test_a_task_is_loaded_with_its_real_inputs(working, monkeypatch):
+    filled: list[str] = []
+    monkeypatch.setattr(working.shell, "set_next_input", lambda text, replace=False: filled.append(text))
+    working.run("%glacier load count")
+    assert filled[0].splitlines() == [
+        "# task count, as counting runs it, in environment dev",
+        "df = env.find_pipeline('counting').run(until=['clean'])",
+        "",
+        "count_result = df.height",
+        "count_result",
+    ]
+    assert working.run(filled[0]).value == 3
+    working.run("%glacier load clean")
+    assert "sales_raw = env.get('sales_raw')" in filled[1]
+    assert working.run(filled[1]).value.height == 3
+    working.run("%glacier load save")
+    working.run(filled[2])
+    assert working["env"].get("report").read().height == 3
+
+
+def test_a_task_with_several_ends_is_loaded_as_a_function(working, monkeypatch):
+    filled: list[str] = []
+    monkeypatch.setattr(working.shell, "set_next_input", lambda text, replace=False: filled.append(text))
+    working.run("@env.task()\ndef sign(n: int = -3):\n    if n < 0:\n        return 'minus'\n    return 'plus'")
+    working.run("%glacier load sign")
+    assert working.run(filled[0]).value == "minus"
+    assert working["sign"].name == "sign"
+
+
 # --- cells ------------------------------------------------------------------------------------------------------------
 
 
@@ -398,6 +481,8 @@ def test_what_depends_on_a_changed_task_is_stale_and_says_why(working):
     assert working.cell("x = 1").printed == ""
     stale = {row["task"]: row["stale"] for row in working.run("%glacier tasks --json").value.value}
     assert stale == {"clean": "code", "count": "upstream clean", "save": ""}
+    assert "△ clean" in working.run("%glacier dag counting").text
+    assert "stale · code" in working.run("%glacier dag counting").text
     assert {node["state"] for node in working.run("%glacier dag counting --json").value.value["nodes"]} >= {"stale"}
     working.run("%glacier run counting")
     assert {row["stale"] for row in working.run("%glacier tasks --json").value.value} == {""}
@@ -445,7 +530,7 @@ def test_a_protected_environment_asks_before_a_run_writes(working, answers, proj
     asked = answers("n")
     shown = working.fail("%glacier run reporting")
     assert isinstance(shown.error, ProtectedError)
-    assert asked == ["production is protected: run pipeline reporting, which writes sales/report.parquet? [y/N] "]
+    assert asked == ["production is protected: run pipeline reporting, which writes report? [y/N] "]
     assert not target.exists()
     answers("y")
     working.run("%glacier run reporting")
@@ -467,7 +552,7 @@ def test_writing_in_the_body_itself_counts(working, answers):
     working.run("@env.pipeline()\ndef direct():\n    env.get('report').write(clean())")
     asked = answers("n")
     assert isinstance(working.fail("%glacier run direct --env prod").error, ProtectedError)
-    assert "sales/report.parquet" in asked[0]
+    assert "which writes report?" in asked[0]
 
 
 def test_reading_asks_nobody(working, answers):

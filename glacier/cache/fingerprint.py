@@ -42,7 +42,14 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, cast
 
 from glacier.cache.code import facts
-from glacier.cache.identity import bucket_identity, frame_identity, named_file
+from glacier.cache.identity import (
+    bucket_identity,
+    folder_identity,
+    frame_identity,
+    is_folder,
+    named_file,
+    scanned_identity,
+)
 from glacier.cache.modules import is_own, library_version
 from glacier.cache.store import Stored
 from glacier.errors import GlacierError, GlacierWarning, Unfingerprintable
@@ -51,6 +58,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from glacier.cache.code import CodeFacts, Import
+    from glacier.cache.plans import Source
 
 __all__ = ["Fingerprint", "fingerprint", "fingerprint_or_warn"]
 
@@ -91,7 +99,7 @@ def fingerprint(
     walk.function(fn, "code")
     for name, value in arguments.items():
         walk.argument(name, value)
-    walk.part("config", sorted((name, value) for name, value in config.items() if name not in _NO_MATTER))
+    walk.settings("config", sorted((name, value) for name, value in config.items() if name not in _NO_MATTER))
     walk.finish()
     walk.parts["python"] = f"{sys.version_info[0]}.{sys.version_info[1]}"
     walk.parts["polars"] = polars or _polars_version()
@@ -156,6 +164,9 @@ class _Walk:
         self._texts: set[str] = set()
         self._names: set[str] = set()
         self._objects = 0
+        self._files_count = True
+        self._folders: dict[str, None] = {}
+        self._in_argument = False
 
     # --- parts --------------------------------------------------------------------------------------------------
 
@@ -169,7 +180,9 @@ class _Walk:
     def argument(self, name: str, value: Any) -> None:
         """Take one argument."""
         kind = "resource" if _is_resource(value) else "argument"
+        self._in_argument = True
         self.part(f"{kind} {name}", value)
+        self._in_argument = False
 
     def part(self, name: str, value: Any) -> None:
         """Take a value as a part of its own.
@@ -180,9 +193,18 @@ class _Walk:
         self._at = name
         self.parts[name] = self._guarded(value).hex()
 
+    def settings(self, name: str, value: Any) -> None:
+        """Take settings as a part: a path in them is a place, and what lies there does not count."""
+        self._files_count = False
+        self.part(name, value)
+        self._files_count = True
+
     def finish(self) -> None:
-        """Walk what waits, then the environments that were met, whose resources the code names."""
+        """Walk what waits, then the environments that were met, whose resources the code names, and the folders."""
         self._walk_waiting()
+        for folder in self._folders:
+            for text in sorted(self._texts):
+                self._file_in_code(text, folder)
         for env in self._environments.values():
             self._environment(env)
         self._walk_waiting()
@@ -250,7 +272,8 @@ class _Walk:
         self._texts.update(said.texts)
         self._names.update(said.names)
         owner = "" if label == "code" else f"{label.removeprefix('helper ')}."
-        pieces = [said.digest, *self._defaults(fn, owner), *self._closure(fn, owner)]
+        pieces = [said.digest, *self._defaults(fn, owner), *self._closure(fn, owner), *self._attributes(fn)]
+        pieces += [_framed(name.encode(), self.value(each)) for name, each in _own_namespaces(said.names)]
         for name in said.globals:
             if name in fn.__globals__:
                 pieces.append(_framed(name.encode(), self._global(name, fn.__globals__[name], fn, said)))
@@ -266,6 +289,11 @@ class _Walk:
         given = dict(zip(reversed(names), reversed(fn.__defaults__ or ()), strict=False))
         for name, value in sorted({**given, **(fn.__kwdefaults__ or {})}.items()):
             yield _framed(b"default", name.encode(), self._named("default", f"{owner}{name}", "", value))
+
+    def _attributes(self, fn: types.FunctionType) -> Iterator[bytes]:
+        for name, value in sorted(fn.__dict__.items()):
+            if name != "__wrapped__":
+                yield _framed(b"attribute", name.encode(), self.value(value))
 
     def _closure(self, fn: types.FunctionType, owner: str) -> Iterator[bytes]:
         for name, cell in zip(fn.__code__.co_freevars, fn.__closure__ or (), strict=True):
@@ -332,12 +360,16 @@ class _Walk:
         if isinstance(value, types.FunctionType):
             return self._label(value) if is_own(_module_of(value)) else self._library_function(value)
         if isinstance(value, type):
-            return self._label(value) if is_own(value.__module__) else self._library_name(value)
+            return self._label(value) if is_own(str(value.__module__)) else self._library_class(value)
         task_function = getattr(value, "fn", None) if type(value).__module__ == "glacier.tasks" else None
         return None if task_function is None else _framed(b"task", self.value(task_function))
 
-    def _library_name(self, value: Any) -> bytes:
-        return _framed(self._library(value.__module__ or ""), value.__qualname__.encode())
+    def _library_class(self, value: type) -> bytes:
+        """Take a library's class by its name; one that is not found there was made while the program ran."""
+        module, name = str(value.__module__), value.__qualname__
+        if "<locals>" in name or (module == "types" and not hasattr(types, name)):
+            return self._label(value)
+        return _framed(self._library(module), name.encode())
 
     def _library_function(self, fn: types.FunctionType) -> bytes:
         """Take a library's function; a wrapper made of the user's function holds it in its closure."""
@@ -380,9 +412,13 @@ class _Walk:
                 pieces = (str(field.annotation).encode(), self.value(field.default), self.value(field.default_factory))
                 yield _framed(name.encode(), *pieces)
 
-    def _file_in_code(self, text: str) -> None:
-        if ("/" in text or "." in text) and (found := named_file(text)) is not None:
-            self.parts[f"file {text}"] = _digest(found.encode("utf-8", "surrogateescape")).hex()
+    def _file_in_code(self, text: str, folder: str | None = None) -> None:
+        """Take a file that the code names, alone or below a folder that it knows too."""
+        if "/" in text or "." in text:
+            path = text if folder is None else f"{folder}/{text.lstrip('/')}"
+            found = named_file(path)
+            if found is not None:
+                self.parts[f"file {path}"] = _digest(found.encode("utf-8", "surrogateescape")).hex()
 
     # --- values -------------------------------------------------------------------------------------------------
 
@@ -418,11 +454,22 @@ class _Walk:
         return self._by_state(value)
 
     def _text(self, value: str) -> bytes:
-        named = named_file(value) if "/" in value or "." in value or len(self._within) == 0 else None
-        if named is None and _is_remote(value):
+        named = None
+        if self._files_count and ("/" in value or "." in value or not self._within):
+            named = named_file(value) or (self._folder(value) if "/" in value else None)
+        if named is None and self._files_count and _is_remote(value):
             message = f"{value[:80]!r} names data elsewhere"
             raise Unfingerprintable(message, hint="pass a bucket resource instead: it knows its version marks")
         return _framed(b"str", value.encode("utf-8", "surrogatepass"), (named or "").encode("utf-8", "surrogateescape"))
+
+    def _folder(self, text: str) -> str | None:
+        """Take a folder: as an argument by all that is in it, elsewhere by the files in it that the code names."""
+        if not is_folder(text):
+            return None
+        if self._in_argument:
+            return folder_identity(text)
+        self._folders[text] = None
+        return None
 
     def _sequence(self, value: Iterable[Any]) -> bytes:
         return _digest(type(value).__name__.encode(), *(self.value(each) for each in value))
@@ -436,7 +483,7 @@ class _Walk:
 
     def _path(self, value: PurePath) -> bytes:
         text = str(value)
-        named = named_file(text) or named_file(f"./{text}")
+        named = (named_file(text) or named_file(f"./{text}") or self._folder(text)) if self._files_count else None
         return _framed(b"path", text.encode("utf-8", "surrogateescape"), (named or "").encode("utf-8", "replace"))
 
     def _module_value(self, value: types.ModuleType) -> bytes:
@@ -480,10 +527,14 @@ class _Walk:
         functions = [self.value(each) for each in plan.functions]
         return _digest(b"plan", plan.digest, *sources, *functions)
 
-    def _source(self, address: str) -> str:
-        named = named_file(address.removeprefix("file://"))
-        if named is None:
-            message = f"a query that reads {address[:80]!r}, of which it cannot be told whether it changed"
+    def _source(self, source: Source) -> str:
+        storage = getattr(source.credentials, "storage", None)
+        if storage is not None:
+            return scanned_identity(source.address, storage)
+        address = source.address.removeprefix("file://")
+        named = named_file(address) or "nothing"
+        if "://" in address:
+            message = f"a query that reads {source.address[:80]!r}, of which it cannot be told whether it changed"
             raise Unfingerprintable(message, hint="let the task take the bucket, and scan it there")
         return named
 
@@ -508,10 +559,10 @@ class _Walk:
         if self._names & {"bucket", "serverless"}:
             message = "the code makes buckets or functions while it runs"
             raise Unfingerprintable(message, hint="register them, and let the task take them", part=self._at)
-        self.part(f"environment {env.name}", [type(env.provider).__name__, getattr(env.provider, "config", None)])
+        self.settings(f"environment {env.name}", [type(env.provider).__name__, getattr(env.provider, "config", None)])
         named = [name for name in env.resources if name in self._texts]
         if not named and self._names & {"get", "resources"}:
-            named = list(env.resources)
+            named = [name for name, each in env.resources.items() if not _is_function(each)]
         for name in named:
             self.part(f"resource {name}", env.resources[name])
 
@@ -601,8 +652,12 @@ def _is_enum(found: type) -> bool:
     return issubclass(found, Enum)
 
 
+def _is_function(value: Any) -> bool:
+    return _of_class("glacier.resources", "Serverless")(value)
+
+
 def _is_resource(value: Any) -> bool:
-    return _of_class("glacier.resources", "Bucket")(value) or _of_class("glacier.resources", "Serverless")(value)
+    return _of_class("glacier.resources", "Bucket")(value) or _is_function(value)
 
 
 def _speaks_for_itself(value: Any) -> bool:
@@ -638,6 +693,18 @@ _KINDS: tuple[tuple[Callable[[Any], bool], Callable[[_Walk, Any], bytes]], ...] 
 
 def _module_of(fn: types.FunctionType) -> str:
     return str(fn.__globals__.get("__name__", fn.__module__))
+
+
+def _own_namespaces(names: frozenset[str]) -> Iterator[tuple[str, Any]]:
+    """Yield the user's classes that are registered with Polars under one of these names, as `pl.col("a").NAME` is."""
+    polars: Any = sys.modules.get("polars")
+    for name in ("Expr", "DataFrame", "LazyFrame", "Series"):
+        kind: Any = getattr(polars, name, None)
+        known: Any = getattr(kind, "_accessors", ())
+        for accessor in sorted(each for each in known if each in names):
+            registered: Any = getattr(vars(kind).get(accessor), "_ns", None)
+            if callable(registered) and is_own(str(registered.__module__)):
+                yield f"{name}.{accessor}", registered
 
 
 def _absolute(found: Import, fn: types.FunctionType) -> str:

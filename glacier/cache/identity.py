@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import glob
 import os
-from pathlib import Path
+import re
+import stat
+from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
 from glacier.errors import Unfingerprintable
+from glacier.resources.border import crossing
+from glacier.resources.listing import entries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,8 +20,17 @@ if TYPE_CHECKING:
     import polars as pl
 
     from glacier.resources import Bucket
+    from glacier.resources.listing import ObjectInfo
 
-__all__ = ["bucket_identity", "file_identity", "frame_identity", "named_file"]
+__all__ = [
+    "bucket_identity",
+    "file_identity",
+    "folder_identity",
+    "frame_identity",
+    "is_folder",
+    "named_file",
+    "scanned_identity",
+]
 
 _SMALL = 256 << 10
 """Bytes up to which a file counts by its content alone; reading it costs less than 0.1 ms."""
@@ -28,22 +42,42 @@ _LONGEST = 1024
 
 
 def named_file(text: str) -> str | None:
-    """Return the identity of what a text names if that is a file, a folder or a pattern with matches; else None.
+    """Return the identity of what a text names if that is a file, or a pattern with matches; else None.
 
-    Plain words are not taken for names of folders: `"sales"` is a word, `"./sales"` or `"data/sales"` a folder.
+    What looks like a regular expression, or begins with a folder that is not there, is not taken for a pattern.
     """
     if not text or len(text) > _LONGEST or "\0" in text or "\n" in text:
         return None
     try:
         if os.path.isfile(text):  # noqa: PTH113 - text, not a path, and on the way of every hit
             return file_identity(text)
-        if os.sep in text and os.path.isdir(text):  # noqa: PTH112
-            return _files_identity(_below(text), text)
-        if os.sep in text and glob.has_magic(text):
+        if _is_pattern(text):
             return _files_identity(glob.iglob(text, recursive=True), text)  # noqa: PTH207
     except (OSError, ValueError):
         return None
     return None
+
+
+def is_folder(text: str) -> bool:
+    """Whether a text names a folder other than the root or the working directory."""
+    return len(text) <= _LONGEST and "\0" not in text and text.strip("./") != "" and os.path.isdir(text)  # noqa: PTH112
+
+
+def folder_identity(path: str | os.PathLike[str]) -> str:
+    """Return what tells a folder, with all in it, from what it was before: names, sizes and times of its files.
+
+    Raises:
+        Unfingerprintable: it has too many files.
+    """
+    return _files_identity(_below(os.fspath(path)), str(path)) or "empty"
+
+
+def _is_pattern(text: str) -> bool:
+    magic = re.search(r"[*?[]", text)
+    if magic is None or os.sep not in text[: magic.start()] or re.search(r"[\\+()^$|]", text):
+        return False
+    above = text[: text.rindex(os.sep, 0, magic.start())]
+    return bool(above) and os.path.isdir(above)  # noqa: PTH112
 
 
 def file_identity(path: str | os.PathLike[str]) -> str:
@@ -76,20 +110,58 @@ def bucket_identity(bucket: Bucket) -> str:
     Raises:
         GlacierError: the store cannot be asked.
     """
-    entries = _bucket_objects(bucket)
-    listed = ";".join(f"{name}={mark}" for name, mark in sorted(entries))
+    listed = ";".join(f"{name}={mark}" for name, mark in sorted(_bucket_objects(bucket)))
     return f"{bucket.uri} {bucket.format} [{listed}]"
 
 
+@dataclass(frozen=True, slots=True)
+class _Scanned:
+    """What a query scans on a cloud, as a place of its storage."""
+
+    uri: str
+    storage: Any
+    bucket_name: str
+    path: str
+    on: str
+    format: str = "parquet"
+
+
+def scanned_identity(address: str, storage: Any) -> str:
+    """Return what tells the objects at an address that a query scans on a cloud from what they were before.
+
+    Raises:
+        GlacierError: the store cannot be asked.
+    """
+    bucket, _, path = address.partition("://")[2].partition("/")
+    if "[" in path:
+        raise Unfingerprintable(f"a query that reads the pattern {address[:80]!r}")
+    found = _listed(_Scanned(address, storage, bucket, path.removesuffix("/"), storage.kind))
+    return ";".join(sorted(f"{each.path}={_mark(each)}" for each in found))
+
+
+def _mark(found: ObjectInfo) -> str:
+    return f"{found.size} {found.etag} {found.modified.timestamp()}"
+
+
 def _bucket_objects(bucket: Bucket) -> list[tuple[str, str]]:
-    found = bucket.list() if bucket.is_many() or bucket.exists() else []
-    if len(found) > _MANY:
-        raise Unfingerprintable(f"{bucket.uri} has more than {_MANY:,} objects")
+    found = _listed(bucket)
     if bucket.on != "local":
-        return [(each.path, f"{each.size} {each.etag} {each.modified.timestamp()}") for each in found]
+        return [(each.path, _mark(each)) for each in found]
     base: Any = cast("Any", bucket.storage).base
     keys = [(each.path, bucket.storage.key(bucket.bucket_name, each.path)) for each in found]
     return [(path, file_identity(base / key)) for path, key in keys]
+
+
+def _listed(place: Any) -> list[ObjectInfo]:
+    """Return the objects: not by a bucket's own verbs, which a pipeline body would record as steps."""
+    with crossing(place, "look at"):
+        try:
+            found = list(islice(entries(place), _MANY + 1))
+        except FileNotFoundError:
+            return []
+    if len(found) > _MANY:
+        raise Unfingerprintable(f"{place.uri} has more than {_MANY:,} objects")
+    return found
 
 
 def _below(folder: str) -> Iterator[str]:
@@ -103,8 +175,9 @@ def _files_identity(paths: Iterator[str], what: str) -> str | None:
     for path in paths:
         if len(found) >= _MANY:
             raise Unfingerprintable(f"{what!r} names more than {_MANY:,} files")
-        if Path(path).is_file():
-            found.append(f"{path}={file_identity(path)}")
+        seen = os.stat(path)  # noqa: PTH116 - thousands of them
+        if not stat.S_ISDIR(seen.st_mode):
+            found.append(f"{path} {seen.st_size} {seen.st_mtime_ns} {seen.st_ctime_ns}")
     return ";".join(sorted(found)) if found else None
 
 
@@ -114,53 +187,70 @@ def _files_identity(paths: Iterator[str], what: str) -> str | None:
 def frame_identity(frame: pl.DataFrame) -> str:
     """Return a digest of names, types, order and values of a frame, whatever chunks it is in.
 
-    It is made of the columns as Arrow's oldest layout has them, where equal text is equal bytes, and of zeros where
-    there is no value, so that nothing but the values counts.
+    It is made of the columns as Arrow's oldest layout has them, where equal text is equal bytes. Where a value is
+    missing a zero stands for it, and a column of its own says so: what Arrow has in such places is left over.
 
     Raises:
         Unfingerprintable: a column holds Python objects.
     """
-    import polars as pl
-
+    schema = [(name, _type_text(dtype)) for name, dtype in frame.schema.items()]
+    if "Object" in str(schema) and any("Object" in repr(dtype) for dtype in frame.dtypes):
+        raise Unfingerprintable("a frame with a column of Python objects")
     sink = _Digest()
-    try:
-        plain = _without_leftovers(frame).rechunk()
-        plain.write_ipc_stream(cast("Any", sink), compat_level=pl.CompatLevel.oldest())
-    except pl.exceptions.PolarsError as error:
-        raise Unfingerprintable(f"a frame that Arrow cannot hold: {str(error).splitlines()[0]}") from error
-    schema = [(name, repr(dtype)) for name, dtype in frame.schema.items()]
+    for column in frame:
+        for plain in _plain_columns(column):
+            sink.take(plain)
     return f"{frame.height} {schema} {sink.hexdigest()}"
 
 
-def _without_leftovers(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return the frame with zeros for missing values, and columns that say where they are missing."""
+def _type_text(dtype: pl.DataType) -> str:
+    """Return a type as text; Polars' own cuts the categories of an enum short."""
+    categories: Any = getattr(dtype, "categories", None)
+    listed = categories.to_list() if hasattr(categories, "to_list") else ""
+    return f"{dtype!r}{listed}"
+
+
+def _plain_columns(column: pl.Series) -> Iterator[pl.Series]:
+    """Yield a column without bits that mean nothing, and another that says where its values are missing."""
     import polars as pl
 
-    flat = [
-        each.name
-        for each in frame
-        if each.null_count() and (each.dtype.is_numeric() or each.dtype.is_temporal() or each.dtype == pl.Boolean)
-    ]
-    if not flat:
-        return frame
-    missing = [frame[name].is_null().alias(f"{name} is missing {index}") for index, name in enumerate(flat)]
-    filled = [_zeros_for_missing(frame[name]) for name in flat]
-    return frame.drop(flat).hstack([*filled, *missing])
+    plain = _plain(column)
+    if plain is None:
+        yield column
+        return
+    zero = _zero(plain.dtype)
+    # Two pieces without missing values become one that has no marks for them; one piece would keep marks that say so.
+    yield pl.concat([plain.fill_null(zero), pl.Series(column.name, [zero], dtype=plain.dtype)], rechunk=True)
+    if plain.null_count():
+        yield plain.is_null().cast(pl.UInt8)
 
 
-def _zeros_for_missing(column: pl.Series) -> pl.Series:
+def _plain(column: pl.Series) -> pl.Series | None:
+    """Return a column of text or numbers; None where it holds lists, structs and the like, which stay as they are."""
     import polars as pl
 
-    physical = column.to_physical()
-    return physical.fill_null(False if physical.dtype == pl.Boolean else 0)
+    dtype = column.dtype
+    if isinstance(dtype, pl.Categorical | pl.Enum):
+        return column.cast(pl.String)
+    if dtype == pl.Boolean:
+        return column.cast(pl.UInt8)
+    if dtype.is_numeric() or dtype.is_temporal():
+        return column.to_physical()
+    return column if isinstance(dtype, pl.String | pl.Binary) else None
+
+
+def _zero(dtype: pl.DataType) -> Any:
+    import polars as pl
+
+    return "" if dtype == pl.String else b"" if dtype == pl.Binary else 0
 
 
 class _Digest:
-    """A file that keeps a digest of what is written, without the first message of Arrow's stream.
+    """A digest of columns: a file to which each is written in turn as a stream of Arrow.
 
-    That one is the schema, which also tells what Polars happens to know of the columns, such as that one is sorted
-    (https://arrow.apache.org/docs/format/Columnar.html#encapsulated-message-format: a marker and a length, four bytes
-    each, and as many bytes as the length says).
+    The first message of a stream is left out. It is the schema, which also tells what Polars happens to know of the
+    column, such as that it is sorted (https://arrow.apache.org/docs/format/Columnar.html#encapsulated-message-format:
+    a marker and a length, four bytes each, and as many bytes as the length says).
     """
 
     def __init__(self) -> None:
@@ -169,7 +259,22 @@ class _Digest:
         self._digest = xxh3_128()
         self._head: bytes | None = b""
 
+    def take(self, column: pl.Series) -> None:
+        """Take one column.
+
+        Raises:
+            Unfingerprintable: Arrow cannot hold it.
+        """
+        import polars as pl
+
+        self._head = b""
+        try:
+            column.rechunk().to_frame().write_ipc_stream(cast("Any", self), compat_level=pl.CompatLevel.oldest())
+        except pl.exceptions.PolarsError as error:
+            raise Unfingerprintable(f"a frame that Arrow cannot hold: {str(error).splitlines()[0]}") from error
+
     def write(self, data: bytes) -> int:
+        """Take what Polars writes."""
         if self._head is None:
             self._digest.update(data)
         else:
@@ -180,6 +285,7 @@ class _Digest:
         """Have nothing to do: what is written is digested at once."""
 
     def hexdigest(self) -> str:
+        """Return the digest of all columns."""
         return self._digest.hexdigest()
 
     def _skip(self, data: bytes) -> None:

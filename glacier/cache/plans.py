@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 import struct
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from glacier.errors import Unfingerprintable
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-__all__ = ["Plan", "read_plan"]
+__all__ = ["Plan", "Source", "read_plan"]
 
 _PLANS = b"\xa9dsl_plans"
 """The key, in MessagePack, after which the nodes of the plan follow; before it are the bytes of frames in memory."""
@@ -34,19 +35,27 @@ _CALLED = frozenset({"function", "scan_fn", "schema_fn", "apply"})
 _MOST_TRIES = 16
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An address that a plan scans, and the object that Polars asks for credentials to it, None where there is none."""
+
+    address: str
+    credentials: Any
+
+
 class Plan:
     """What of a plan counts.
 
     Attributes:
         digest: of all that is neither a file nor a function.
-        sources: the addresses that it scans.
+        sources: what it scans.
         functions: the Python objects in it.
     """
 
     def __init__(self, raw: bytes) -> None:
         from xxhash import xxh3_128
 
-        self.sources: list[str] = []
+        self.sources: list[Source] = []
         self.functions: list[Any] = []
         at, nodes = _nodes(raw)
         self._digest = xxh3_128(raw[:at])
@@ -74,7 +83,8 @@ class Plan:
         for key, value in found.items:
             yield key, False
             if key == "sources":
-                self.sources.extend(_addresses(value))
+                credentials = _credentials(found)
+                self.sources.extend(Source(address, credentials) for address in _addresses(value))
             if key not in _HIDDEN:
                 yield value, key in _CALLED
 
@@ -127,6 +137,24 @@ def _addresses(sources: Any) -> Iterator[str]:
         if kind == "Paths":
             for each in listed:
                 yield from _texts(each)
+
+
+def _credentials(scan: _Map) -> Any:
+    """Return the provider of credentials that was given for a scan: Polars wraps it in objects of its own."""
+    pickled = _pickled(_at(scan, "unified_scan_args", "cloud_options", "credential_provider", "Builder"))
+    waiting: list[Any] = [] if pickled is None else [_unpickled(pickled)]
+    while waiting:
+        found = waiting.pop()
+        if not type(found).__module__.startswith("polars."):
+            return found
+        waiting.extend(getattr(found, "__dict__", {}).values())
+    return None
+
+
+def _at(tree: Any, *keys: str) -> Any:
+    for key in keys:
+        tree = next((value for name, value in tree.items if name == key), None) if isinstance(tree, _Map) else None
+    return tree
 
 
 def _texts(tree: Any) -> Iterator[str]:

@@ -156,7 +156,10 @@ class Store:
                 if os.stat(f"{self.root}/objects/{name}").st_size != size:  # noqa: PTH116 - on the way of every hit
                     raise DamagedEntryError(f"{name} is not as long as it was")
             os.utime(path)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except PermissionError as error:
+            self._say("", f"the cache in {self.root} cannot be read: {error.strerror}")
             return None
         except (DamagedEntryError, OSError) as error:
             self._quarantine(key, None, error)

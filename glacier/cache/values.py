@@ -2,7 +2,7 @@
 
 | kind     | values                                                         | file                               |
 |----------|----------------------------------------------------------------|------------------------------------|
-| `frame`  | a DataFrame                                                    | Arrow IPC, mapped into memory      |
+| `frame`  | a DataFrame                                                    | Arrow IPC                          |
 | `series` | a Series                                                       | the same, of one column            |
 | `lazy`   | a LazyFrame: its query is run, and a scan of the file returned | the same                           |
 | `data`   | numbers, texts, dates and the like; lists, dicts and so on of them and of frames | JSON             |
@@ -189,9 +189,10 @@ def _rows(path: Path) -> int:
 def _load_frame(kind: str, path: Path) -> Any:
     import polars as pl
 
+    scanned = pl.scan_ipc(path, glob=False)
     if kind == "lazy":
-        return pl.scan_ipc(path, glob=False)
-    frame = pl.read_ipc(path)
+        return scanned
+    frame = scanned.collect()
     return frame if kind == "frame" else frame.to_series()
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from glacier.cli import analyze, dag, demo, diff, env, explain, logs, ls, preview, resume, run, runs, shell
+from glacier.cli import analyze, cache, dag, demo, diff, env, explain, logs, ls, preview, resume, run, runs, shell
 from glacier.cli.app import app, main
 
 __all__ = [
     "analyze",
     "app",
+    "cache",
     "dag",
     "demo",
     "diff",

@@ -29,20 +29,26 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from glacier import context
-from glacier.errors import PipelineError
+from glacier.errors import ExecutorError, PipelineError
 from glacier.execution.attempts import Call, Touched, attempt
+from glacier.execution.caching import Kept, cached, loaded
 from glacier.execution.cancelling import Cancel
 from glacier.execution.memory import MISSING
+from glacier.execution.plans import Plans, is_narrow, kept
 from glacier.execution.ready import Ready
-from glacier.execution.steps import FINISHED, Facts, StepRun
+from glacier.execution.selection import is_forced
+from glacier.execution.steps import Facts, StepRun
 from glacier.recording.live import Deferred, plain
 from glacier.recording.steps import ATOMS, NOTHING, replaced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from glacier.execution.events import Kind
     from glacier.execution.options import RunOptions
+    from glacier.execution.reading import Reading
     from glacier.execution.run import Run
+    from glacier.execution.stepping import Gate
     from glacier.recording import RecordedTask
 
 __all__ = ["Engine"]
@@ -62,19 +68,22 @@ class Engine:
         self.options = options
         self.cancel = Cancel()
         self.failures: list[BaseException] = []
+        self.workers = workers
         self._tell = run.tell if run.events else None
+        self._gate: Gate | None = context.gate.get()
+        self._reading: Reading | None = context.reading.get()
         self._memory = run.memory
         self._resumes = run.memory is not None and run.memory.resumes
         self._facts: dict[RecordedTask, Facts] = {}
         self._ready = Ready()
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
+        self._plans = Plans(self, self._lock)
         self._wanted: dict[StepRun, None] = {}
         self._running: dict[StepRun, int] = {}
         self._idle = 0
         self._threads = 0
-        self._max_threads = workers - 1
-        self._closed = False
+        self.closed = False
         self._late = False
 
     # --- what the body and the run ask for ----------------------------------------------------------------------
@@ -85,11 +94,13 @@ class Engine:
         Raises:
             Exception: the error of the step, or of one that it needs.
         """
-        if step.state not in FINISHED:
-            if self._closed:
+        if step.stored is not None:
+            return loaded(step, lambda: self._compute(step, step.facts))
+        if not step.known:
+            if self.closed:
                 raise PipelineError(f"step {step.key!r} of run {self.run.id} has no value: it is {step.state}")
             if step.failure is None:
-                self._want(self._needed([step]) if self._resumes else _ancestry(step))
+                self._want(self._needed([step]) if self._resumes else _ancestry([step]))
             self._attend(step)
         return handle.__wrapped__
 
@@ -102,6 +113,8 @@ class Engine:
         steps = [step for step in steps if step.failure is None]
         if self._memory is not None and self._resumes:
             steps = self._needed([step for step in steps if not self._memory.is_settled(step)])
+        elif self.options.partial:
+            steps = _ancestry(steps)
         self._want(steps)
         self._attend(None)
 
@@ -111,6 +124,7 @@ class Engine:
         step.seconds = 0.0
         if self._memory is not None and self._resumes:
             self._memory.operation(step)
+        step.known = True
         self._note_value(step, value)
 
     def say(self, line: str) -> None:
@@ -120,12 +134,32 @@ class Engine:
         if step is not None:
             self.run.note(step, "log", {"line": line})
 
+    @property
+    def at_work(self) -> int:
+        """How many steps are running."""
+        return len(self._running)
+
+    def tell(self, kind: Kind, step: StepRun) -> None:
+        """Tell the journal, and the listeners if there are any, of a plan that is computed by another step."""
+        if self._memory is not None and step.task is not None:
+            self._memory.changed(step)
+        if self._tell is not None:
+            self._tell(kind, step)
+
+    def compute(self, step: StepRun | None, plan: Any, alone: Callable[[], Any]) -> Any:
+        """Compute a query of a running step: see `Plans`; `plan` is None where it has to be alone."""
+        self.cancel.check()
+        if step is None:
+            return alone()
+        return self._plans.compute(step, plan, alone)
+
     def close(self) -> None:
         """Start nothing more and let the idle threads go."""
         with self._lock:
-            self._closed = True
+            self.closed = True
             self._ready.clear()
             self._changed.notify_all()
+            self._plans.wake()
 
     def interrupt(self) -> None:
         """End the run: what waits ends, processes are killed, and threads stop where they next run Python."""
@@ -141,8 +175,8 @@ class Engine:
             now = time.perf_counter()
             with self._lock:
                 self._late = any(now - step.began > _LATE for step in self._running)
-                if self._late and self._ready:
-                    self._call_for_help()
+                if self._late:
+                    self.call_for_help()
 
     # --- wanting ------------------------------------------------------------------------------------------------
 
@@ -155,20 +189,25 @@ class Engine:
         with self._lock:
             fresh: list[StepRun] = []
             for step in steps:
-                if step.missing < 0 and step.state not in FINISHED and self._schedule(step):
+                if step.missing < 0 and not step.known and self._schedule(step):
                     fresh.append(step)
             _rank(fresh)
             for step in fresh:
                 self._wanted[step] = None
                 if not step.missing:
-                    step.state = "ready"
+                    self._make_ready(step)
                     self._ready.push(step)
+
+    def _make_ready(self, step: StepRun) -> None:
+        step.state = "ready"
+        if self._plans.any:
+            self._plans.join(step)
 
     def _schedule(self, step: StepRun) -> bool:
         """Count what a step waits for; say whether it can come to its turn."""
         missing = 0
         for source in step.needs:
-            if isinstance(source, StepRun) and source.state not in FINISHED:
+            if isinstance(source, StepRun) and not source.known:
                 if source.failure is not None:
                     self._cannot(step, source)
                     return False
@@ -193,7 +232,7 @@ class Engine:
         todo = list(targets)
         while todo:
             step = todo.pop()
-            if step.state not in FINISHED and step not in found and not self._recalled(step):
+            if not step.known and step not in found and not self._recalled(step):
                 found[step] = None
                 todo += [source for source in step.needs if isinstance(source, StepRun)]
         return sorted(found, key=lambda each: each.serial)
@@ -205,9 +244,11 @@ class Engine:
         if value is MISSING:
             return False
         step.state = "cached"
+        step.known = True
         handle, step.handle = step.handle, None
         if handle is not None:
             handle.__wrapped__ = value
+        step.known = True
         if self._tell is not None:
             self._tell("cached", step)
         return True
@@ -217,11 +258,12 @@ class Engine:
     def _attend(self, target: StepRun | None) -> None:
         """Take part in the work until `target` has its value, None stands for all that is wanted."""
         recording = context.recorder.set(None)
-        usage = context.usage.set(Touched())
+        worker = _Worker(self)
+        usage = context.usage.set(worker)
         try:
             while (step := self._next(target)) is not None:
                 while step is not None:
-                    self._do(step)
+                    self._do(step, worker)
                     step = self._settle(step, target)
         finally:
             context.usage.reset(usage)
@@ -230,9 +272,9 @@ class Engine:
 
     def _complain(self, target: StepRun | None) -> None:
         """Raise what kept `target`, or all that was wanted, from its value."""
-        if target is not None and target.state in FINISHED:
+        if target is not None and target.known:
             return
-        if self._closed:
+        if self.closed:
             self.cancel.check()
             raise PipelineError(f"run {self.run.id} of pipeline {self.run.pipeline!r} was interrupted")
         failures = self.failures
@@ -245,8 +287,8 @@ class Engine:
     def _next(self, target: StepRun | None) -> StepRun | None:
         """Wait for a step to do; None when there is nothing left to do or to wait for."""
         with self._lock:
-            while not (self._closed or self._satisfied(target)):
-                if self._ready:
+            while not (self.closed or self._satisfied(target)):
+                if self._ready and self._plans.may_start():
                     return self._take()
                 if target is not None:
                     target.awaited = True
@@ -256,7 +298,7 @@ class Engine:
     def _satisfied(self, target: StepRun | None) -> bool:
         if target is None:
             return not self._wanted or (self._defeated() and not self._running)
-        if target.state in FINISHED or target.failure is not None:
+        if target.known or target.failure is not None:
             return True
         if not self._defeated():
             return False
@@ -273,13 +315,16 @@ class Engine:
         step.state = "running"
         self._running[step] = threading.get_ident()
         if self._ready and not step.facts.quick:
-            self._call_for_help()
+            self.call_for_help()
         return step
 
-    def _call_for_help(self) -> None:
+    def call_for_help(self) -> None:
+        """Wake a thread, or make one, for a step that is ready; with the lock held."""
+        if not self._ready:
+            return
         if self._idle:
             self._changed.notify()
-        elif self._threads < self._max_threads:
+        elif self._threads < self.workers - 1 + self._plans.resting:
             self._threads += 1
             name = f"glacier-{self.run.id}-{self._threads}"
             work = contextvars.copy_context().run
@@ -288,17 +333,18 @@ class Engine:
     def _help(self) -> None:
         """Do what is ready until the run is over."""
         context.recorder.set(None)
-        context.usage.set(Touched())
+        worker = _Worker(self)
+        context.usage.set(worker)
         with suppress(KeyboardInterrupt):
             while (step := self._next_to_help()) is not None:
                 while step is not None:
-                    self._do(step)
+                    self._do(step, worker)
                     step = self._settle(step, None)
 
     def _next_to_help(self) -> StepRun | None:
         with self._lock:
-            while not self._closed:
-                if self._ready and self._worth_helping():
+            while not self.closed:
+                if self._ready and self._plans.may_start() and self._worth_helping():
                     return self._take()
                 self._wait()
             return None
@@ -312,29 +358,59 @@ class Engine:
         self._changed.wait()
         self._idle -= 1
 
-    def _do(self, step: StepRun) -> None:
+    def _do(self, step: StepRun, worker: _Worker) -> None:
         """Run a step on this thread, and note what became of it."""
         step.began = began = time.perf_counter()
         facts = step.facts
+        worker.step = step
         try:
+            if self._gate is not None:
+                self._gate.before(step)
+                step.began = began = time.perf_counter()
             value = self._call(step, facts)
-        except BaseException as error:
-            step.seconds = time.perf_counter() - began
-            self._note_failure(step, error)
-        else:
             step.seconds = seconds = time.perf_counter() - began
             facts.quick = seconds < _QUICK
             self._note_value(step, value)
-        step.args = ()
-        step.kwargs = NOTHING
+        except BaseException as error:
+            step.seconds = time.perf_counter() - began
+            self._note_failure(step, error)
+        if step.stored is None:
+            step.args = ()
+            step.kwargs = NOTHING
+        if self._gate is not None:
+            self._gate.after(step)
 
     def _call(self, step: StepRun, facts: Facts) -> Any:
         """Return the value of a task."""
         if self._memory is not None:
             self._memory.began(step)
+        if self._reading is not None:
+            self._redirect(step, facts)
+        if facts.direct:
+            return self._call_directly(step, facts)
+        if facts.settings["cache"]:
+            forced = is_forced(self.options, step)
+            return cached(step, facts.settings, forced, lambda: self._compute(step, facts))
+        return self._compute(step, facts)
+
+    def _redirect(self, step: StepRun, facts: Facts) -> None:
+        """Give a step the resources that are meant where the run reads from another environment.
+
+        Raises:
+            ExecutorError: it would run where nothing knows of that.
+        """
+        assert step.task is not None
+        assert self._reading is not None
+        if facts.job.executor != "local":
+            message = (
+                f"{facts.job} cannot run with read=: executor {facts.job.executor!r} knows only its own environment"
+            )
+            raise ExecutorError(message, hint='use executor="local"')
+        given = self._reading.arguments(step.arguments, step.task.usage.parameters)
+        step.args, step.kwargs = step.task.signature.parted(given)
+
+    def _call_directly(self, step: StepRun, facts: Facts) -> Any:
         args, kwargs = _plain_arguments(step)
-        if not facts.direct:
-            return self._attempt(step, facts, Call(facts.fn, args, kwargs))
         step.attempts = 1
         if self._tell is not None:
             self._tell("started", step)
@@ -343,6 +419,10 @@ class Engine:
         except Exception as error:
             error.add_note(f"{facts.job}, attempt 1 of 1")
             raise
+
+    def _compute(self, step: StepRun, facts: Facts) -> Any:
+        args, kwargs = _plain_arguments(step)
+        return self._attempt(step, facts, Call(facts.fn, args, kwargs))
 
     def _attempt(self, step: StepRun, facts: Facts, call: Call) -> Any:
         def note(kind: str, details: dict[str, Any]) -> None:
@@ -359,24 +439,50 @@ class Engine:
             return attempt(call, facts.job, note)
 
     def _note_value(self, step: StepRun, value: Any) -> None:
+        if self.closed:
+            return
+        if type(value) is Kept:
+            self._note_kept(step, value)
+            return
         step.state = "done"
         if type(value) not in ATOMS:
             value = self._looked_at(step, value)
+        if self._plans.any and step.plan is None:
+            self._plans.computed(step)
         handle = step.handle
         if handle is not None:
             handle.__wrapped__ = value
             step.handle = None
         if self._memory is not None and step.task is not None:
             self._memory.ended(step, value)
+        step.known = True
         if self._tell is not None:
-            self._tell("planned" if type(value).__name__ == "LazyFrame" else "succeeded", step)
+            self._tell("planned" if step.plan is not None else "succeeded", step)
+
+    def _note_kept(self, step: StepRun, kept_result: Kept) -> None:
+        """Take a result of the cache for the value of a step; one that was there before is read when it is wanted."""
+        stored = kept_result.stored
+        step.stored, step.digest, step.rows, step.bytes = stored, stored.digest, stored.rows, stored.bytes
+        known_before = kept_result.known_before
+        step.state = "cached" if known_before else "done"
+        step.detail = stored.key if known_before else ""
+        if self._plans.any:
+            self._plans.computed(step)
+        handle, step.handle = step.handle, None
+        if handle is not None and not known_before:
+            handle.__wrapped__ = kept_result.value
+        step.known = True
+        if self._memory is not None:
+            self._memory.cached(step)
+        if self._tell is not None:
+            self._tell("cached" if known_before else "succeeded", step)
 
     def _looked_at(self, step: StepRun, value: Any) -> Any:
         match type(value).__name__:
             case "DataFrame":
                 step.rows = value.height
             case "LazyFrame":
-                step.state = "planned"
+                return self._plan(step, value)
             case "_Computed":
                 step.rows = value.frame.height
                 return value.frame.lazy()
@@ -384,9 +490,24 @@ class Engine:
                 pass
         return value
 
+    def _plan(self, step: StepRun, plan: Any) -> Any:
+        """Take a plan for a value, or compute it where that pays: see `RunOptions.materialize`."""
+        wanted = self.options.materialize
+        shared = isinstance(step.children, list) and len(set(step.children)) > 1
+        if shared and wanted and (wanted is True or is_narrow(plan)):
+            plan, step.rows = kept(plan)
+        else:
+            self._plans.planned(step, plan)
+        return plan
+
     def _note_failure(self, step: StepRun, error: BaseException) -> None:
-        step.state = "failed"
         step.failure = error
+        if self.closed:
+            return
+        if self._plans.any and isinstance(error, Exception):
+            self._plans.blame(step, error)
+            self._plans.not_computed(step)
+        step.state = "failed"
         step.error = f"{type(error).__name__}: {error}"[:500]
         if self._memory is not None:
             self._memory.lost(step)
@@ -406,6 +527,8 @@ class Engine:
                 self._lose(step)
             elif step.children is not None:
                 following = self._release(step)
+            if self._plans.any:
+                self._plans.leave(step)
             if self._idle and (step.awaited or not self._wanted or self.failures):
                 self._changed.notify_all()
             return self._go_on(following, target)
@@ -417,7 +540,7 @@ class Engine:
             child.missing -= 1
             if child.missing or child.failure is not None:
                 continue
-            child.state = "ready"
+            self._make_ready(child)
             if best is not None:
                 self._ready.push(best if child.rank > best.rank else child)
             if best is None or child.rank > best.rank:
@@ -426,16 +549,16 @@ class Engine:
 
     def _go_on(self, following: StepRun | None, target: StepRun | None) -> StepRun | None:
         """Return what this thread does next: `following`, which is ready and not queued, or something more urgent."""
-        if self._closed:
+        if self.closed:
             return None
         done = target is not None and self._satisfied(target)
         if following is not None:
-            if not done and (not self._ready or following.rank >= self._ready.first().rank):
+            if not done and self._plans.may_start() and (not self._ready or following.rank >= self._ready.first().rank):
                 return self._start(following)
             self._ready.push(following)
         if not self._ready:
             return None
-        if done:
+        if done or not self._plans.may_start():
             self._changed.notify()
             return None
         return self._take()
@@ -484,6 +607,23 @@ class Engine:
         return known
 
 
+class _Worker(Touched):
+    """What the tasks of one thread use: it knows which step that thread is at."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__()
+        self.step: StepRun | None = None
+        self._engine = engine
+
+    def compute(self, plan: Any, alone: Callable[[], Any]) -> Any:
+        """Compute a query of the step, with others that share a plan with it."""
+        return self._engine.compute(self.step, plan, alone)
+
+    def check(self) -> None:
+        """Do nothing, unless the run was cancelled."""
+        self._engine.cancel.check()
+
+
 class _Computed:
     """A LazyFrame's DataFrame: in debugging, what a task returned is computed at once."""
 
@@ -511,13 +651,13 @@ def _plain_argument(value: Any) -> Any:
     return value if type(value) in ATOMS else replaced(value, plain)
 
 
-def _ancestry(step: StepRun) -> list[StepRun]:
-    """Return a step after everything it needs that has no value yet."""
-    found = {step: None}
-    todo = [step]
+def _ancestry(steps: Sequence[StepRun]) -> list[StepRun]:
+    """Return steps and everything they need that has no value yet, each after what it needs."""
+    found = dict.fromkeys(steps)
+    todo = list(found)
     while todo:
         for source in todo.pop().needs:
-            if isinstance(source, StepRun) and source.state not in FINISHED and source not in found:
+            if isinstance(source, StepRun) and not source.known and source not in found:
                 found[source] = None
                 todo.append(source)
     return sorted(found, key=lambda each: each.serial)

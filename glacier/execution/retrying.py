@@ -7,8 +7,8 @@ An error and what caused it are looked at from the outside in, and the first tha
 | expired or wrong credentials, access denied, no such bucket or key, a clock that is wrong | lasting    |
 | a full disk, no memory, a file that is missing or in the way                              | lasting    |
 | an error in the program: TypeError, ValueError, KeyError, an unknown column ...           | lasting    |
-| HTTP status 401, 403, 404 and other 4xx                                                   | lasting    |
 | HTTP status 408, 425, 429, 500, 502, 503, 504; SlowDown and its like                      | passing    |
+| another HTTP status from 400 on                                                           | lasting    |
 | a timeout; a connection that is refused, reset or broken off; a reply cut short           | passing    |
 | anything else                                                                             | it depends |
 
@@ -150,9 +150,9 @@ _PASSING_NAMES = frozenset(
     {
         *("ConnectionError", "Timeout", "ConnectTimeout", "ReadTimeout", "ConnectTimeoutError", "ReadTimeoutError"),
         *("EndpointConnectionError", "ConnectionClosedError", "ProxyConnectionError", "IncompleteRead"),
-        *("ResponseStreamingError", "IncompleteReadError", "ChunkedEncodingError", "ProtocolError", "FlexibleChecksum"),
+        *("ResponseStreamingError", "IncompleteReadError", "ChunkedEncodingError", "ProtocolError", "PayloadError"),
         *("FlexibleChecksumError", "ServiceRequestError", "ServiceResponseError", "TransportError", "RetryError"),
-        *("RemoteDisconnected", "ServerDisconnectedError", "ConnectError", "ReadError", "RemoteProtocolError"),
+        *("ServerTimeoutError", "ServerDisconnectedError", "ConnectError", "ReadError", "RemoteProtocolError"),
     }
 )
 _PASSING_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -189,10 +189,10 @@ def _says(error: BaseException) -> bool | None:
     text = str(error)
     if _LASTING_WORDS.search(text) or _lasts_by_kind(error):
         return False
+    if _PASSING_WORDS.search(text) or _passes_by_kind(error):
+        return True
     status = _status(error)
-    if status is not None and 400 <= status < 600:
-        return status in _PASSING_STATUS
-    return True if _passes_by_kind(error) or _PASSING_WORDS.search(text) else None
+    return None if status is None or not 400 <= status < 600 else status in _PASSING_STATUS
 
 
 def _lasts_by_kind(error: BaseException) -> bool:
@@ -234,6 +234,7 @@ def _retry_after(error: BaseException) -> float:
     response: Any = getattr(told, "response", None)
     headers: Any = _metadata(response).get("HTTPHeaders") or getattr(response, "headers", None)
     try:
-        return max(float(headers["retry-after"]), 0.0)
+        wait = float(headers["retry-after"])
     except (LookupError, ValueError, TypeError):
         return 0.0
+    return wait if wait > 0 else 0.0

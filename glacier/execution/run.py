@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, cast
 from glacier import context
 from glacier.execution.engine import Engine
 from glacier.execution.events import Stream
-from glacier.execution.steps import FINISHED, State, StepRun
+from glacier.execution.selection import Selection
+from glacier.execution.steps import State, StepRun
 from glacier.recording import RecordedPipeline, replaced, sites
 from glacier.recording.live import LiveRecorder, plain
 
@@ -50,6 +51,7 @@ class Run:
     events: Stream = field(default_factory=lambda: Stream(""), repr=False)
     recorder: LiveRecorder | None = field(default=None, repr=False)
     memory: Memory | None = field(default=None, repr=False)
+    partial: bool = field(default=False, repr=False)
 
     @property
     def steps(self) -> Mapping[str, StepRun]:
@@ -127,7 +129,8 @@ def execute(run: Run, pipeline: RecordedPipeline, env: Any, body: Callable[[], A
             ExceptionGroup of several.
     """
     run.events = Stream(run.id, options.listeners)
-    engine = Engine(run, env, options, options.max_workers or env.max_workers or (os.cpu_count() or 1) + 4)
+    run.partial = options.partial
+    engine = Engine(run, env, options, _workers(env, options))
     recorder = run.recorder = LiveRecorder(pipeline, env, engine.force, engine.done, StepRun)
     if run.memory is not None and run.memory.resumes:
         recorder.met = run.memory.met
@@ -169,6 +172,12 @@ def execute(run: Run, pipeline: RecordedPipeline, env: Any, body: Callable[[], A
     raise _noted(value, run)
 
 
+def _workers(env: Any, options: RunOptions) -> int:
+    if context.gate.get() is not None:
+        return 1
+    return options.max_workers or env.max_workers or (os.cpu_count() or 1) + 4
+
+
 def _interrupted(engine: Engine, over: threading.Event) -> None:
     """Stop a run; a second interrupt while that is under way changes nothing."""
     deadline = time.monotonic() + _GRACE
@@ -185,6 +194,11 @@ def _over(run: Run, state: State, start: float, error: BaseException | None = No
     for step in run.recorder.steps if run.recorder else ():
         assert isinstance(step, StepRun)
         if step.state in _UNFINISHED:
+            if state == "done" and step.state == "recorded" and not step.known and run.partial:
+                step.state, step.detail = "skipped", "not asked for"
+                if run.events:
+                    run.tell("skipped", step)
+                continue
             settled = step.state == "recorded" and run.memory is not None and run.memory.is_settled(step)
             step.state = "cached" if settled else "cancelled"
             if run.memory is not None and not settled and step.task is not None:
@@ -214,8 +228,17 @@ def _record_and_finish(engine: Engine, recorder: LiveRecorder, body: Callable[[]
     if engine.run.memory is not None:
         engine.run.memory.drawn(recorder)
     with context.using(context.lines, engine.say):
-        engine.finish(_tasks(recorder))
+        return _finished(engine, _tasks(recorder), result)
+
+
+def _finished(engine: Engine, tasks: list[StepRun], result: Any) -> Any:
+    """Run what is asked for of the tasks, and return what the run returns."""
+    if not engine.options.partial:
+        engine.finish(tasks)
         return replaced(result, plain)
+    selection = Selection(engine.options, tasks)
+    engine.finish(selection.steps)
+    return selection.result() if selection.returns_named else replaced(result, plain)
 
 
 def _finish_after(error: Exception, engine: Engine, recorder: LiveRecorder) -> None:
@@ -243,7 +266,7 @@ def _body_result(body: Callable[[], Any], engine: Engine, recorder: LiveRecorder
         return body()
     except TypeError as error:
         ours = any(step.failure is error for step in cast("list[StepRun]", recorder.steps))
-        if not ours and any(step.state in FINISHED for step in cast("list[StepRun]", recorder.steps)):
+        if not ours and any(step.known for step in cast("list[StepRun]", recorder.steps)):
             error.add_note(
                 "if a task's result was handed to code that insists on its plain type, do this inside a task"
             )

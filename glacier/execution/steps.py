@@ -6,21 +6,19 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from glacier.execution.attempts import Job
 from glacier.recording.live import LiveStep
-from glacier.recording.steps import Spot, Step
+from glacier.recording.steps import Spot
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from glacier.execution.cancelling import Cancel
+    from glacier.execution.plans import Fused
     from glacier.recording import RecordedTask
 
-__all__ = ["FINISHED", "Facts", "State", "StepRun"]
+__all__ = ["Facts", "State", "StepRun"]
 
 State = Literal["recorded", "ready", "running", "planned", "done", "cached", "failed", "skipped", "cancelled"]
 """The states of a step, as `engine` explains them; a run as a whole has some of them too."""
-
-FINISHED: frozenset[State] = frozenset({"planned", "done", "cached"})
-"""The states in which a step has a value."""
 
 
 class StepRun(LiveStep):
@@ -37,6 +35,7 @@ class StepRun(LiveStep):
         failure: the error itself.
         began: when it began (`time.perf_counter`), 0 before.
         digest: of a result that the cache keeps.
+        known: whether it has a value, be it only planned.
     """
 
     state: State = "recorded"
@@ -56,6 +55,16 @@ class StepRun(LiveStep):
     children: StepRun | list[StepRun] | None = None
     rank = 0
     awaited = False
+
+    # Of a step that returned a LazyFrame: the plan, until it is computed. Of one that builds on a plan: with whom it
+    # shares it, and whether it has met them.
+    plan: Any = None
+    fused: Fused | None = None
+    met = False
+    known = False
+
+    # Of a step whose result the cache keeps: where it is.
+    stored: Any = None
     facts: Facts
 
     def precede(self, child: StepRun) -> None:
@@ -102,17 +111,20 @@ class Facts:
         self.quick = False
 
 
+_USUAL = (
+    "recorder task args kwargs needs labels handle missing children rank facts state began attempts seconds known rows "
+    "_key awaited plan"
+)
+
+
 def _familiar() -> None:
-    """Show CPython every attribute of a StepRun before there are many: what it meets later costs each a dict."""
+    """Show CPython the usual attributes of a StepRun before there are many: one that it meets later costs each a dict.
+
+    Instances of a class share the table of their attributes' names, which takes no new ones after some thirty of them
+    were made (Objects/dictobject.c, "split tables").
+    """
     step: Any = StepRun(Spot("", "", None), 1, 0, ())
-    for name in (
-        *StepRun.__annotations__,
-        *LiveStep.__annotations__,
-        *Step.__annotations__,
-        "attempts",
-        "began",
-        "rank",
-    ):
+    for name in _USUAL.split():
         setattr(step, name, None)
 
 

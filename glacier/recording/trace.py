@@ -49,6 +49,8 @@ class Trace:
     graph: Graph
     approximations: tuple[Approximation, ...]
     paths: int
+    steps: tuple[Step, ...] = ()
+    """The steps, each after what it needs, with symbols in their arguments."""
 
 
 def trace(pipeline: RecordedPipeline, env: Any, body: Callable[[], Any]) -> Trace:
@@ -189,7 +191,8 @@ def _merge(pipeline: RecordedPipeline, env: Any, paths: Sequence[Tracer], *, unf
     merger = _Merger(pipeline.name, env, paths, whole or paths)
     graph = merger.graph()
     notes.update((note, None) for note in merger.notes)
-    return Trace(graph, tuple(notes), len(paths))
+    steps = {step.key: step for path in reversed([*whole, *paths]) for step in path.steps}
+    return Trace(graph, tuple(notes), len(paths), tuple(steps[key] for key in graph.order if key in steps))
 
 
 def _handlers(fn: Callable[..., Any]) -> Iterator[Approximation]:
@@ -280,10 +283,10 @@ class _Merger:
 
     def _node(self, found: list[Step]) -> Node:
         node = found[0].node(self.env, self._condition(found[0].key, found))
-        return replace(node, approximate=any(step.approximate for step in found))
+        return replace(node, approximate=True) if any(step.approximate for step in found) else node
 
     def _condition(self, key: str, found: Sequence[Step]) -> str | None:
-        if all(key in path.by_key for path in self.whole):
+        if len(self.paths) == 1 or all(key in path.by_key for path in self.whole):
             return None
         return " and ".join(str(decision) for decision in self._governing(found)) or "on some ways"
 

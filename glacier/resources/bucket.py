@@ -217,6 +217,9 @@ class Bucket:
         Raises:
             ConfigError: the name or the path is not allowed.
         """
+        meant = context.reading.get()
+        if meant is not None and meant.address(self) is not self:
+            return meant.address(self).get_uri()
         recording = context.recorder.get()
         if not formats.is_pattern(self.path) and not (recording is not None and recording.tracing):
             self.storage.prepare(self.bucket_name, self.path)
@@ -284,6 +287,9 @@ class Bucket:
 
     def _write(self, given: Any, if_absent: bool, form: formats.Format | None = None) -> None:
         frame = _lazy(given, self)
+        meant = context.reading.get()
+        if meant is not None:
+            meant.of(self, "write")
         with self._crossing("write"):
             key = self._single_key("write")
             self.storage.claim(self.bucket_name, self.path)

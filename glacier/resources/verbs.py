@@ -32,6 +32,9 @@ def verb(
             recording: Any = context.recorder.get()
             if recording is not None:
                 return recording.verb(resource, method.__name__, args, kwargs)
+            meant = context.reading.get()
+            if meant is not None:
+                resource = meant.of(resource, access)
             using = context.usage.get()
             if using is not None:
                 using.touched(resource, access)

@@ -10,7 +10,9 @@ from glacier_magics.views import Text, With, graph_data
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Mapping
 
+    from glacier import Pipeline
     from glacier_magics.parsing import Parser
     from glacier_magics.session import Session
 
@@ -29,10 +31,15 @@ def run(session: Session, given: argparse.Namespace) -> Any:
     """Draw."""
     pipeline = session.pipeline(given.pipeline, given.env)
     graph = pipeline.run("analyze", **parameters(given.param))["dag"]
-    states, notes = session.states(pipeline)
+    stale = session.stale_in(pipeline)
+    states = {**_known(pipeline), **dict.fromkeys(stale, "stale")}
     if given.output is not None:
-        path = graph.save(given.output, states, notes)
+        path = graph.save(given.output, states, stale)
         return Text(str(path), {"path": str(path)})
     board = widgets.dag(graph, session.run_here(pipeline), env=pipeline.env)
-    board.ledger.mark(states)
+    board.ledger.mark(states, stale)
     return With(board, lambda: graph_data(graph, states))
+
+
+def _known(pipeline: Pipeline) -> Mapping[str, str]:
+    return {} if pipeline.last_run is None else pipeline.last_run.states()

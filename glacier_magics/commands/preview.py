@@ -1,7 +1,7 @@
 """`%glacier preview RESOURCE`: schema, first rows and size, fetching as little as the format allows.
 
 RESOURCE is a resource of the environment, RESOURCE/OBJECT for another object of its bucket, an address such as
-s3://bucket/path, or a variable of the notebook that holds a frame.
+s3://bucket/path or, where no resource has the name, a variable of the notebook that holds a frame.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def run(session: Session, given: argparse.Namespace) -> Any:
 
 def _preview(session: Session, given: argparse.Namespace) -> Any:
     columns = None if given.columns is None else [each.strip() for each in given.columns.split(",")]
-    frame = session.frame(given.resource) if given.env is None else None
+    frame = None if given.env is not None or session.has_resource(given.resource) else session.frame(given.resource)
     if frame is not None:
         return look_at(frame, given.resource, given.limit, columns, given.where)
     env = session.env if given.env is None else session.named(given.env)

@@ -18,19 +18,13 @@ if TYPE_CHECKING:
     from glacier_magics.parsing import Parser
     from glacier_magics.session import Session
 
-__all__ = ["arguments", "run"]
+__all__ = ["arguments", "options_of", "run", "selecting"]
 
 
 def arguments(parser: Parser) -> None:
     """Take a pipeline, which part of it, where, and with what."""
     parser.add("pipeline", nargs="?", names="runnable", help="a pipeline or task; may be left out where there is one")
-    for flag, about in (
-        ("--only", "run this task alone; what it needs comes from the cache or is run"),
-        ("--from", "run this task and all that need it"),
-        ("--until", "run this task and all that it needs"),
-        ("--force", "run this task even when its result is cached"),
-    ):
-        parser.add(flag, action="append", default=[], metavar="TASK", names="tasks", help=about)
+    selecting(parser)
     parser.add("--env", names="environments", help="run it in this environment")
     parser.add("--read", names="environments", help="read from this environment, write to the other")
     parser.add("-p", "--param", action="append", default=[], metavar="KEY=VALUE", help="a parameter of the pipeline")
@@ -40,6 +34,17 @@ def arguments(parser: Parser) -> None:
     parser.add("--yes", action="store_true", help="write to a protected environment without being asked")
 
 
+def selecting(parser: Parser) -> None:
+    """Take which part of a pipeline is meant."""
+    for flag, about in (
+        ("--only", "this task alone; what it needs comes from the cache or is run"),
+        ("--from", "this task and all that need it"),
+        ("--until", "this task and all that it needs"),
+        ("--force", "this task even when its result is cached"),
+    ):
+        parser.add(flag, action="append", default=[], metavar="TASK", names="tasks", help=about)
+
+
 def run(session: Session, given: argparse.Namespace) -> Any:
     """Run."""
     pipeline = session.runnable(given.pipeline, given.env)
@@ -47,16 +52,17 @@ def run(session: Session, given: argparse.Namespace) -> Any:
     if given.mode != "local":
         return pipeline.run(given.mode, **params)
     with session.agreeing(given.yes), watched(session, pipeline, params) as listeners:
-        value = pipeline.run(listeners=listeners, progress=False, **_options(session, given), **params)
+        value = pipeline.run(listeners=listeners, progress=False, **options_of(session, given), **params)
     if given.output is None:
         return value
     session.bind(given.output, value)
     return None
 
 
-def _options(session: Session, given: argparse.Namespace) -> dict[str, Any]:
+def options_of(session: Session, given: argparse.Namespace) -> dict[str, Any]:
+    """Return the options of a run that the words name."""
     named = {"only": given.only, "from_": getattr(given, "from"), "until": given.until, "force": given.force}
     options: dict[str, Any] = {key: value for key, value in named.items() if value}
     if given.read is not None:
         options["read"] = session.named(given.read)
-    return {**options, "on_error": "continue"} if given.keep_going else options
+    return {**options, "on_error": "continue"} if getattr(given, "keep_going", False) else options

@@ -114,11 +114,12 @@ class Ledger:
             step.error = event.error
             self._told.add(event.key)
 
-    def mark(self, states: Mapping[str, str]) -> None:
-        """Take states of steps by key, such as "stale" before a run."""
+    def mark(self, states: Mapping[str, str], reasons: Mapping[str, str] | None = None) -> None:
+        """Take states of steps by key, such as "stale" before a run, and why they are in these states."""
         with self._lock:
             for key in states.keys() & self._steps.keys():
                 self._steps[key].state = states[key]
+                self._steps[key].detail = (reasons or {}).get(key, "")
                 self._changed.add(key)
 
     def record(self, run: Run | RunRecord) -> None:
@@ -193,6 +194,8 @@ class Ledger:
 def _single(step: _Step) -> Entry:
     rows = "" if step.rows is None else _rows(step.rows)
     time = "" if step.seconds is None else lasting(step.seconds)
+    if step.state == "stale" and step.detail:
+        return ["stale", clean(f"stale · {step.detail}", 26), rows, time, step.tries]
     how_far = clean(step.detail, 24) if step.state == "running" else ""
     word = "" if rows and step.state == "done" else step.state
     note = how_far or " · ".join(part for part in (word, f"{rows} rows" if rows else "", time) if part)

@@ -1,0 +1,61 @@
+"""`%glacier step PIPELINE`: run the next ready task only, and show what it returns; again for the next.
+
+The picture shows how far it is. When all tasks have run, the cell's value is what the pipeline returns. --restart begins
+anew, --end leaves it where it is.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from glacier.frames import look_at
+from glacier.loading import parameters
+from glacier.resources import Preview
+from glacier_magics import widgets
+from glacier_magics.views import Text, With
+
+if TYPE_CHECKING:
+    import argparse
+
+    from glacier_magics.parsing import Parser
+    from glacier_magics.session import Session
+
+__all__ = ["arguments", "run"]
+
+
+def arguments(parser: Parser) -> None:
+    """Take a pipeline, and what is done with its run."""
+    parser.add("pipeline", nargs="?", names="pipelines", help="a pipeline; may be left out where there is only one")
+    parser.add("-p", "--param", action="append", default=[], metavar="KEY=VALUE", help="a parameter of the pipeline")
+    parser.add("-o", "--output", metavar="VAR", help="the variable for what the task returns (NAME_result)")
+    parser.add("--restart", action="store_true", help="begin with the first task")
+    parser.add("--end", action="store_true", help="run no more of it")
+    parser.add("--yes", action="store_true", help="write to a protected environment without being asked")
+
+
+def run(session: Session, given: argparse.Namespace) -> Any:
+    """Take one step."""
+    pipeline, params = session.pipeline(given.pipeline), parameters(given.param)
+    if given.restart or given.end:
+        session.leave(pipeline)
+    if given.end:
+        return Text(f"{pipeline.name} ends here")
+    with session.agreeing(given.yes):
+        stepper = session.stepper(pipeline, params)
+    # The run asks again, on a thread of its own that cannot ask the user.
+    with session.agreeing(True):
+        passed = stepper.next()
+    if passed is None:
+        session.leave(pipeline)
+        return stepper.result
+    _draw(session, pipeline, params)
+    session.bind(given.output or f"{passed.name}_result", passed.value)
+    found = look_at(passed.value, passed.name)
+    return With(widgets.preview(found), found.plain) if isinstance(found, Preview) else found
+
+
+def _draw(session: Session, pipeline: Any, params: Any) -> None:
+    from IPython.display import display  # pyright: ignore[reportUnknownVariableType]
+
+    graph = pipeline.run("analyze", **params)["dag"]
+    display(widgets.dag(graph, session.run_here(pipeline), env=pipeline.env))
