@@ -83,7 +83,7 @@ def live(
     The result is a listener of runs, and a context that shows itself on entry and becomes static on exit:
 
         with live(pipeline.graph, env=env) as shown:
-            pipeline.run(listeners=[shown])
+            pipeline.run(listeners=[shown], progress=False)
 
     `view` is what is shown first, `"graph"` or `"table"`. `states` are those before the run, such as `"stale"`, by key.
     """

@@ -145,7 +145,7 @@ def test_outside_a_notebook_a_live_board_prints_its_end(env: GlacierEnv, capsys:
         return load()
 
     with live(report.graph, env=env, view="table") as shown:
-        assert report.run(listeners=[shown]) == 1
+        assert report.run(listeners=[shown], progress=False) == 1
     assert "report: done, 1 of 1 tasks" in capsys.readouterr().out
 
 
@@ -305,7 +305,7 @@ def test_what_a_run_has_kept_is_behind_its_boxes(env: GlacierEnv) -> None:
         return double(load())
 
     shown = Live(report.graph, env=env)
-    report.run(listeners=[shown])
+    report.run(listeners=[shown], progress=False)
     shown.front = front = shown._front()
     boxes = {box["label"]: box["id"] for box in shown.sheet.plain["boxes"]}
     front._heard(front, {"kind": "look", "box": boxes["double"]}, [])
