@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     import polars as pl
     from rich.console import Console
 
+    from glacier.cache.store import Entry
     from glacier.execution.journal import LogLine, RunRecord
     from glacier.execution.run import Run
     from glacier.resources import ObjectInfo, Preview
 
-__all__ = ["print_logs", "print_objects", "print_preview", "print_run", "print_runs"]
+__all__ = ["print_entries", "print_logs", "print_objects", "print_preview", "print_run", "print_runs"]
 
 _WIDEST = 32
 """Characters of a value, or of a column's name, that a preview shows."""
@@ -36,7 +37,8 @@ def print_run(console: Console, run: Run | RunRecord) -> None:
 def print_runs(console: Console, runs: Sequence[RunRecord]) -> None:
     """Print runs, one line each."""
     table = Table(box=None, pad_edge=False)
-    for heading in ("run", "pipeline", "environment", "state", "started (UTC)"):
+    table.add_column("run", no_wrap=True, min_width=8)
+    for heading in ("pipeline", "environment", "state", "started (UTC)"):
         table.add_column(heading, no_wrap=True)
     table.add_column("seconds", justify="right")
     table.add_column("error", no_wrap=True, overflow="ellipsis")
@@ -46,6 +48,24 @@ def print_runs(console: Console, runs: Sequence[RunRecord]) -> None:
         cells = (run.id, run.pipeline, run.environment, run.state, started, seconds, _first_line(run.error))
         table.add_row(*map(_safe, cells))
     console.print(table if runs else "no runs yet", highlight=False)
+
+
+def print_entries(console: Console, entries: Sequence[Entry]) -> None:
+    """Print what a cache keeps, one line for each result."""
+    from glacier.resources.preview import readable
+
+    table = Table("task", "kind", box=None, pad_edge=False)
+    for heading in ("rows", "size"):
+        table.add_column(heading, justify="right")
+    for heading in ("made (UTC)", "used (UTC)", "key"):
+        table.add_column(heading, no_wrap=True)
+    for each in entries:
+        rows = "" if each.rows is None else f"{each.rows:,}"
+        made, used = (
+            datetime.fromtimestamp(when, UTC).strftime("%Y-%m-%d %H:%M") for when in (each.created, each.used)
+        )
+        table.add_row(*map(_safe, (each.task, each.kind, rows, readable(each.bytes), made, used, each.key[:12])))
+    console.print(table if entries else "nothing is cached", highlight=False)
 
 
 def print_logs(run: RunRecord, lines: Sequence[LogLine], task: str | None) -> None:

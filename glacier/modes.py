@@ -114,10 +114,11 @@ def local(
 
     options = options or RunOptions()
     record = Run(pipeline.name, env.name)
-    pipeline.last_run = record
     book = record.memory = Book(home.home(), record, Plan(pipeline, env, params, options, resumes))
     listeners = (*options.listeners, *reports(options.progress))
     try:
+        book.open()
+        pipeline.last_run = record
         with logs.capturing(), context.using(context.reading, _reading(env, options)):
             return execute(record, pipeline, env, body, replace(options, listeners=listeners))
     finally:

@@ -607,7 +607,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 def test_small_tasks_reach_the_disk_by_themselves(tmp_path: Path) -> None:
     books = Writer(tmp_path)
-    books.note(begun("r"))
+    books.open(begun("r"))
     for number in range(1000):
         books.note(finished(f"k{number}"))
     until(lambda: bool(History(tmp_path)) and len(History(tmp_path)[0].tasks) == 1000)
@@ -630,7 +630,7 @@ def test_a_dead_process_leaves_an_interrupted_run(tmp_path: Path) -> None:
     assert History(tmp_path)[0].state == "interrupted"
     assert History(tmp_path)[0].tasks[0].state == "interrupted"
     books = Writer(tmp_path)
-    books.note(begun("new", owner=owner.claim(tmp_path)))
+    books.open(begun("new", owner=owner.claim(tmp_path)))
     books.flush()
     with database.reading(tmp_path) as connection:
         assert connection is not None
@@ -649,7 +649,7 @@ from glacier.execution.journal.writer import Writer
 from test_journal import begun, finished
 home = Path(sys.argv[1])
 books = Writer(home)
-books.note(begun("r", owner=owner.claim(home)))
+books.open(begun("r", owner=owner.claim(home)))
 books.note(finished("k", state="running"))
 books.flush()
 print("written", flush=True)
@@ -672,7 +672,7 @@ def test_a_damaged_journal_is_set_aside_and_the_run_goes_on(env: GlacierEnv, swi
 
 def test_a_journal_damaged_in_the_midst_of_a_run_is_set_aside(tmp_path: Path) -> None:
     books = Writer(tmp_path)
-    books.note(begun("r"))
+    books.open(begun("r"))
     books.note(finished("a"))
     books.flush()
     with sqlite3.connect(tmp_path / database.FILE) as connection:
@@ -714,7 +714,7 @@ def test_a_journal_that_cannot_be_written_stops_no_run(env: GlacierEnv, switch: 
 
 def test_another_process_that_writes_long_holds_no_run_up(tmp_path: Path) -> None:
     books = Writer(tmp_path)
-    books.note(begun("r"))
+    books.open(begun("r"))
     books.flush()
     blocking = sqlite3.connect(tmp_path / database.FILE, isolation_level=None, check_same_thread=False)
     blocking.execute("BEGIN IMMEDIATE")
@@ -732,7 +732,7 @@ def test_only_the_newest_runs_are_kept(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr("glacier.execution.journal.writer._KEPT_RUNS", 3)
     for number in range(6):
         books = Writer(tmp_path)
-        books.note(begun(f"r{number}"))
+        books.open(begun(f"r{number}"))
         books.note(finished("k", f"r{number}"))
         books.note(Ended(f"r{number}", "done", 1.0, None))
         books.flush()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from glacier.cli import analyze, dag, demo, logs, ls, preview, resume, run, runs
+from glacier.cli import analyze, cache, dag, demo, logs, ls, plan, preview, resume, run, runs
 from glacier.cli.app import app, main
 
-__all__ = ["analyze", "app", "dag", "demo", "logs", "ls", "main", "preview", "resume", "run", "runs"]
+__all__ = ["analyze", "app", "cache", "dag", "demo", "logs", "ls", "main", "plan", "preview", "resume", "run", "runs"]

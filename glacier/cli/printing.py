@@ -35,14 +35,12 @@ def told(pipeline: Pipeline, run: Callable[[bool], Any], progress: bool | None) 
     from glacier.execution.run import Run
 
     live = sys.stderr.isatty() if progress is None else progress
-    try:
-        result = run(live)
-        if result is not None:
-            print(result)
-    finally:
-        newest = pipeline.last_run
-        if isinstance(newest, Run) and not (live and sys.stderr.isatty()):
-            print_run(Console(stderr=True), newest)
+    result = run(live)
+    if result is not None:
+        print(result)
+    newest = pipeline.last_run
+    if isinstance(newest, Run) and not (live and sys.stderr.isatty()):
+        print_run(Console(stderr=True), newest)
 
 
 def print_json(value: Any) -> None:

@@ -122,9 +122,9 @@ class Engine:
         """Take the value of an operation that the body did itself."""
         step.began = time.perf_counter()
         step.seconds = 0.0
-        step.known = True
         if self._memory is not None and self._resumes:
             self._memory.operation(step)
+        step.known = True
         self._note_value(step, value)
 
     def say(self, line: str) -> None:
@@ -140,7 +140,9 @@ class Engine:
         return len(self._running)
 
     def tell(self, kind: Kind, step: StepRun) -> None:
-        """Tell the listeners, if there are any."""
+        """Tell the journal, and the listeners if there are any, of a plan that is computed by another step."""
+        if self._memory is not None and step.task is not None:
+            self._memory.changed(step)
         if self._tell is not None:
             self._tell(kind, step)
 
@@ -246,6 +248,7 @@ class Engine:
         handle, step.handle = step.handle, None
         if handle is not None:
             handle.__wrapped__ = value
+        step.known = True
         if self._tell is not None:
             self._tell("cached", step)
         return True

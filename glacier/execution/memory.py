@@ -52,6 +52,10 @@ class Memory(Protocol):
         """Take note of a step's value, before anything else learns of it."""
         ...
 
+    def changed(self, step: StepRun) -> None:
+        """Take note of another state of a step that has returned a plan."""
+        ...
+
     def cached(self, step: StepRun) -> None:
         """Take note that the cache keeps a step's value."""
         ...

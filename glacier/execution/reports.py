@@ -142,12 +142,13 @@ class LiveTable:
     def _table(self) -> Any:
         import time
 
+        from rich.console import Group
         from rich.table import Table
         from rich.text import Text
 
         with self._lock:
             rows = {key: list(row) for key, row in self._rows.items()}
-        table = Table("task", "state", box=None, pad_edge=False, title=Text(self._head, "bold"), title_justify="left")
+        table = Table("task", "state", box=None, pad_edge=False)
         for heading in ("rows", "seconds", "attempts"):
             table.add_column(heading, justify="right")
         height = max(self._console.height - 4, 1)
@@ -156,4 +157,4 @@ class LiveTable:
             if row[1] == "running":
                 row[3] = f"{max(time.time() - self._began.get(key, 0), 0):.1f}"
             table.add_row(*(Text(cell) for cell in row))
-        return table
+        return Group(Text(self._head, "bold"), table)

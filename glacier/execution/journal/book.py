@@ -19,6 +19,7 @@ from glacier.execution.journal import identity, values
 from glacier.execution.journal.resume import IN_FILE, Earlier
 from glacier.execution.journal.writer import HURRIED, PAUSE, Begun, Ended, Row, values_of, writer
 from glacier.execution.memory import MISSING
+from glacier.execution.steps import StepRun
 from glacier.recording.steps import ATOMS
 from glacier.resources.border import redacted
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from glacier.execution.journal.writer import Batch
     from glacier.execution.options import RunOptions
     from glacier.execution.run import Run
-    from glacier.execution.steps import StepRun
+    from glacier.recording import Step
     from glacier.recording.live import LiveRecorder
 
 __all__ = ["Book", "Plan"]
@@ -69,26 +70,35 @@ class Book:
         self._writer = writer(home)
         self._note = self._writer.note
         self.home = self._writer.home
-        self._note(Begun(run.id, _columns(run, plan)))
+        self._begun = Begun(run.id, _columns(run, plan))
+
+    def open(self) -> None:
+        """Begin the entry."""
+        self._writer.open(self._begun)
 
     # --- what happens -----------------------------------------------------------------------------------------------
 
     def began(self, step: StepRun) -> None:
-        """Take note that a step runs now."""
-        self._note((_write_begin, self.run.id, self, step, (step.args, step.kwargs)))
+        """Take note that a step runs now; one that will be over at once is told of by its end."""
+        if not step.facts.quick:
+            self._note((_write_begin, self.run.id, self, step))
 
     def ended(self, step: StepRun, value: Any) -> None:
         """Keep the value of a step; one that ran for long is committed before its thread goes on."""
         if type(value) in ATOMS and type(value) is not bytes:
-            self._note((_write_atom, self.run.id, step, value, self._keeps))
+            self._note((_write_atom, self.run.id, self, step, (step.args, step.kwargs, value)))
         else:
-            self._note((_write_value, self.run.id, step, self._kept(step, value)))
-        if step.seconds is not None and step.seconds > PAUSE:
-            self._writer.flush(HURRIED)
+            self._note((_write_value, self.run.id, self, step, (step.args, step.kwargs, *self._kept(step, value))))
+        self._commit(step)
+
+    def changed(self, step: StepRun) -> None:
+        """Take note of another state of a step that has returned a plan."""
+        self._note((_write_change, self.run.id, step, step.state, step.seconds))
 
     def cached(self, step: StepRun) -> None:
         """Take note of a step whose value the cache keeps, so that it need not be kept here."""
-        self._note((_write_value, self.run.id, step, (None, None)))
+        self._note((_write_value, self.run.id, self, step, (step.args, step.kwargs, None, None)))
+        self._commit(step)
 
     def lost(self, step: StepRun) -> None:
         """Take note that a step failed, was skipped or was cancelled."""
@@ -117,11 +127,14 @@ class Book:
                 self._writer.flush()
 
     def close(self) -> None:
-        """End the entry in any case, and warn of what the user should know now that the run is over."""
-        if not self._over:
-            self.run.state = "cancelled"
-            self.finished(None)
-        self._writer.flush()
+        """End the entry in any case, and warn of what the user should know now that the run is over.
+
+        Polars makes two interrupts of one, so that another may come in the midst of this.
+        """
+        while not self._over:
+            with suppress(KeyboardInterrupt):
+                self.run.state = "cancelled"
+                self.finished(None)
         if self._earlier is not None:
             self._earlier.say_changes(self.run.id)
         self._writer.troubles()
@@ -170,6 +183,11 @@ class Book:
         """Return when a step began, in seconds since the epoch."""
         return self._zero + step.began
 
+    @property
+    def keeps(self) -> bool:
+        """Whether values are kept."""
+        return self._keeps
+
     def _kept(self, step: StepRun, value: Any) -> tuple[str | None, bytes | str | None]:
         found = values.contents(value, self._limit) if self._keeps else None
         if found is None:
@@ -178,6 +196,10 @@ class Book:
             return self._to_file(step, found)
         self._weight += len(found.data)
         return found
+
+    def _commit(self, step: StepRun) -> None:
+        if step.seconds is not None and step.seconds > PAUSE:
+            self._writer.flush(HURRIED)
 
     def _file(self, step: StepRun) -> Path:
         folder = values_of(self.home, self.run.id)
@@ -210,22 +232,29 @@ class Book:
 # --- how it is written: called by the writer, with the batch and the number of the run --------------------------------
 
 
-def _write_begin(batch: Batch, run: int, book: Book, step: StepRun, given: tuple[Any, Any]) -> None:
+def _write_begin(batch: Batch, run: int, book: Book, step: StepRun) -> None:
     row = batch.task(run, step.key, step.name)
     row[Row.STATE] = "running"
     row[Row.STARTED] = book.when(step)
-    row[Row.CODE] = book.code_of(step)
-    row[Row.ARGUMENTS] = book.arguments_of(*given)
 
 
-def _write_atom(batch: Batch, run: int, step: StepRun, value: Any, keeps: bool) -> None:
-    _write_value(batch, run, step, (values.contents(value) if keeps else None) or (None, None))
+def _write_atom(batch: Batch, run: int, book: Book, step: StepRun, known: tuple[Any, Any, Any]) -> None:
+    args, kwargs, value = known
+    kept = values.contents(value) if book.keeps else None
+    form, data = (None, None) if kept is None else kept
+    _write_value(batch, run, book, step, (args, kwargs, form, data))
 
 
-def _write_value(batch: Batch, run: int, step: StepRun, kept: tuple[Any, Any]) -> None:
+def _write_value(batch: Batch, run: int, book: Book, step: StepRun, known: tuple[Any, Any, Any, Any]) -> None:
+    args, kwargs, form, data = known
     row = _write_state(batch, run, step)
-    row[Row.SECONDS : Row.ATTEMPTS + 1] = step.seconds, step.rows, step.bytes, step.attempts
-    row[Row.FORM :] = kept
+    row[Row.STARTED : Row.ATTEMPTS + 1] = book.when(step), step.seconds, step.rows, step.bytes, step.attempts
+    row[Row.CODE :] = book.code_of(step), book.arguments_of(args, kwargs), form, data
+
+
+def _write_change(batch: Batch, run: int, step: StepRun, state: str, seconds: float | None) -> None:
+    row = batch.task(run, step.key, step.name)
+    row[Row.STATE], row[Row.SECONDS] = state, seconds
 
 
 def _write_loss(batch: Batch, run: int, step: StepRun, when: float) -> None:
@@ -333,9 +362,14 @@ def _graph(recorder: LiveRecorder) -> str:
     """Return the graph as JSON: rows rather than mappings, since there may be many thousands."""
     resources = [(each.key, each.name, each.kind) for each in recorder.resources.values()]
     steps = [
-        (step.key, step.name, "inline" if step.task is None else "task", step.group, [
-            (need.source, need.name, need.access) for need in step.inputs
-        ])
+        (step.key, step.name, "inline" if step.task is None else "task", step.group, _needs(step))
         for step in recorder.steps
-    ]  # fmt: skip
+    ]
     return json.dumps({"name": recorder.name, "resources": resources, "steps": steps})
+
+
+def _needs(step: Step) -> list[tuple[Any, ...]]:
+    """Return what a step needs: the key, as which parameter, and the access where it is no data."""
+    if all(type(source) is StepRun for source in step.needs):
+        return list(zip([source.key for source in step.needs], step.labels, strict=True))
+    return [(need.source, need.name, need.access) for need in step.inputs]

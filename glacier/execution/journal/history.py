@@ -196,7 +196,7 @@ def graph_of(run: RunRecord) -> Graph | None:
     stored = json.loads(text)
     nodes = [Node(key, name, "resource", {"kind": kind}) for key, name, kind in stored["resources"]]
     nodes += [Node(key, name, kind, group=tuple(group)) for key, name, kind, group, _ in stored["steps"]]
-    edges = [Edge(source, step[0], name, access) for step in stored["steps"] for source, name, access in step[4]]
+    edges = [Edge(need[0], step[0], *need[1:]) for step in stored["steps"] for need in step[4]]
     return Graph(stored["name"], tuple(nodes), tuple(edges))
 
 

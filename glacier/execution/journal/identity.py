@@ -27,10 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["arguments_of", "body_of", "code_of"]
 
 _MOST = 1000
-"""Items of a collection that are looked at; a larger one counts by its length."""
-
 _DEEPEST = 8
-"""Collections within each other that are looked at; what is in the innermost counts by its length."""
+"""Items of a collection that are looked at, and how deep; a larger one counts by its length."""
 
 _CALLABLE = (FunctionType, MethodType, staticmethod, classmethod)
 _SCALARS = frozenset({type(None), bool, int, float, complex, str, bytes})
@@ -116,12 +114,16 @@ def _token(value: Any, body: str, depth: int = 0) -> str:
     if kind in _SCALARS or kind.__module__ in _EXACT:
         return repr(value)
     if kind in {list, tuple, set, frozenset, dict} and len(value) <= _MOST and depth < _DEEPEST:
-        below = depth + 1
-        inner = [f"{_token(key, body, below)}:{_token(each, body, below)}" for key, each in value.items()] if (
-            kind is dict
-        ) else [_token(each, body, below) for each in value]  # fmt: skip
-        return f"{kind.__name__}({','.join(inner if kind not in {set, frozenset} else sorted(inner))})"
+        return f"{kind.__name__}({','.join(_inner(value, body, depth + 1))})"
     return f"<{kind.__qualname__} {_name(value)}>"
+
+
+def _inner(value: Any, body: str, depth: int) -> list[str]:
+    if isinstance(value, dict):
+        pairs = cast("Mapping[Any, Any]", value).items()
+        return [f"{_token(key, body, depth)}:{_token(each, body, depth)}" for key, each in pairs]
+    found = [_token(each, body, depth) for each in value]
+    return sorted(found) if isinstance(value, set | frozenset) else found
 
 
 def _handle(value: Any, body: str) -> str:

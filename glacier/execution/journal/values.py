@@ -36,6 +36,7 @@ INLINE = 16 * 1024
 """Bytes of a value that stands in the journal itself."""
 
 _CLOUD = re.compile(rb"(?:s3a?|gs|gcs|az|azure|adl|abfss?|https?|hf)://")
+_WORDS: dict[type[Any], Any] = {int: str, type(None): {None: "null"}.get, bool: {True: "true", False: "false"}.get}
 _SECRET_TYPES = ("SecretStr", "SecretBytes", "Secret")
 
 
@@ -82,9 +83,9 @@ class _Pickler(pickle.Pickler):
 def contents(value: Any, limit: int | None = LIMIT) -> Content | None:
     """Return what to keep of a value, None where it is larger than `limit` bytes or cannot be kept."""
     kind = cast("type[Any]", type(value))
-    if value is None or kind is bool or kind is int or (kind is str and len(value) <= INLINE):
-        return Content("json", json.dumps(value))
-    if kind is float:
+    if kind in _WORDS:
+        return Content("json", _WORDS[kind](value))
+    if kind is float or (kind is str and len(value) <= INLINE):
         return Content("json", json.dumps(value))
     buffer = _Bounded(limit)
     try:

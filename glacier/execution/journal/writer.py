@@ -6,7 +6,6 @@ import os
 import shutil
 import sqlite3
 import threading
-import time
 import warnings
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -57,106 +56,105 @@ class Ended(NamedTuple):
 class Writer:
     """Writes the journal of one folder, for all runs of this process.
 
-    Whoever notes something only appends to a list. The writer's thread commits what is on it, `PAUSE` seconds after
-    the last commit; `flush` does so at once. What cannot be written is told in one warning by `troubles`, and the runs
-    go on.
+    Whoever notes something only appends to a list; a thread of the writer's own brings it to disk. It commits `PAUSE`
+    seconds after the last commit, and at once when somebody waits in `flush`. No other thread takes a lock or touches
+    the database: an interrupted run ends its threads wherever they are. What cannot be written is told in one warning
+    by `troubles`, and the runs go on.
     """
 
     def __init__(self, home: Path) -> None:
         self.home = home
+        self.off = False
         self._pending: list[Any] = []
-        self._lock = threading.Lock()
         self._wake = threading.Event()
+        self._hurry = threading.Event()
+        self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
         self._connection: sqlite3.Connection | None = None
         self._numbers: dict[str, int] = {}
         self._headers: dict[str, Begun] = {}
-        self._last = 0.0
-        self._troubles: deque[str] = deque(maxlen=10)
         self._tries = 0
-        self._off = False
+        self._troubles: deque[str] = deque(maxlen=10)
+
+    def open(self, run: Begun) -> None:
+        """Begin the entry of a run, on the thread that starts it."""
+        with self._starting:
+            self.note(run)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._serve, name="glacier-journal", daemon=True)
+                self._thread.start()
 
     def note(self, item: Any) -> None:
-        """Take the beginning or the end of a run, or what became of a step, to be written soon.
+        """Take the end of a run, or what became of a step, to be written soon.
 
         The latter is a tuple: a function, the run's id, and more; the function is called with a `Batch` and the rest.
         """
         self._pending.append(item)
         if not self._wake.is_set():
             self._wake.set()
-            if self._thread is None:
-                self._start()
 
-    def flush(self, patience: float = _PATIENT) -> None:
-        """Write and commit all that was noted before; after `patience` seconds leave it to the thread."""
-        if not self._lock.acquire(timeout=patience):
-            return
-        try:
-            count = len(self._pending)
-            items = self._pending[:count]
-            del self._pending[:count]
-            if items and not self._off:
-                self._commit(items, patience)
-            self._last = time.monotonic()
-        finally:
-            self._lock.release()
+    def flush(self, patience: float = _PATIENT) -> bool:
+        """Wait until all that was noted before is committed, but no longer than `patience` seconds; tell whether."""
+        written = threading.Event()
+        self.note(written)
+        self._hurry.set()
+        return self._thread is not None and written.wait(patience)
 
     def troubles(self) -> None:
         """Warn of what could not be written, each trouble once."""
         while self._troubles:
             warnings.warn(self._troubles.popleft(), GlacierWarning, stacklevel=2)
 
-    @property
-    def busy(self) -> bool:
-        """Whether a run of this process is still open."""
-        return bool(self._headers)
-
-    # --- the thread -----------------------------------------------------------------------------------------------
-
-    def _start(self) -> None:
-        with self._lock:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._serve, name="glacier-journal", daemon=True)
-                self._thread.start()
+    # --- on the writer's thread -----------------------------------------------------------------------------------
 
     def _serve(self) -> None:
-        while self._wake.wait(None if self.busy else _IDLE) or self.busy:
-            time.sleep(max(0.0, self._last + PAUSE - time.monotonic()))
+        while not self._is_idle():
             self._wake.clear()
-            self.flush()
-        self._rest()
+            self._hurry.clear()
+            self._write()
+            self._hurry.wait(PAUSE)
+        self._drop_connection()
 
-    def _rest(self) -> None:
-        with self._lock:
-            self._thread = None
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
-        if self._pending:
-            self._start()
+    def _is_idle(self) -> bool:
+        """Wait for work; whether there was none for so long that the thread should end."""
+        while not self._wake.wait(_IDLE):
+            with self._starting:
+                if not self._pending and not self._headers:
+                    self._thread = None
+                    return True
+        return False
 
-    # --- writing --------------------------------------------------------------------------------------------------
+    def _write(self) -> None:
+        count = len(self._pending)
+        items = self._pending[:count]
+        del self._pending[:count]
+        waiting = [item for item in items if isinstance(item, threading.Event)]
+        told = [item for item in items if not isinstance(item, threading.Event)]
+        if told and not self.off:
+            self._commit(told)
+        for each in waiting:
+            each.set()
 
-    def _commit(self, items: list[Any], patience: float) -> None:
+    def _commit(self, items: list[Any]) -> None:
         self._headers.update({item.run: item for item in items if isinstance(item, Begun)})
         try:
-            self._try(items, patience)
+            self._try(items)
         except JournalError as error:
             self._give_up(str(error))
         except (sqlite3.Error, OSError) as error:
-            if self._later(error, patience):
+            if self._later(error):
                 self._pending[:0] = items
+                self._wake.set()
                 return
             self._rescue(items, error)
-        except BaseException:  # an interrupt: the rows are written again, which changes nothing
-            self._pending[:0] = items
-            raise
+        except Exception as error:  # what the journal makes of a step must not end the run
+            self._give_up(f"the journal cannot tell of a run: {type(error).__name__}: {error}; runs go on without")
         self._tries = 0
         self._leave([item for item in items if isinstance(item, Ended)])
 
-    def _later(self, error: Exception, patience: float) -> bool:
+    def _later(self, error: Exception) -> bool:
         """Whether another process held the journal, so that it is worth another try."""
-        self._tries += patience == _PATIENT
+        self._tries += 1
         return getattr(error, "sqlite_errorname", "") == "SQLITE_BUSY" and self._tries < _TRIES
 
     def _leave(self, ended: list[Ended]) -> None:
@@ -177,13 +175,13 @@ class Writer:
         self._numbers.clear()
         open_runs = [each for each in self._headers.values() if each not in items]
         try:
-            self._try([*open_runs, *items], _PATIENT)
+            self._try([*open_runs, *items])
         except (sqlite3.Error, OSError, JournalError) as again:
             self._drop_connection()
             self._give_up(f"no new journal can be written: {again}; runs go on without")
 
     def _give_up(self, why: str) -> None:
-        self._off = True
+        self.off = True
         self._troubles.append(why)
 
     def _drop_connection(self) -> None:
@@ -191,13 +189,12 @@ class Writer:
         if connection is not None:
             connection.close()
 
-    def _try(self, items: list[Any], patience: float) -> None:
+    def _try(self, items: list[Any]) -> None:
         if self._connection is None:
             self._connection = database.writable(self.home)
             _note_the_dead(self._connection, self.home)
             _prune(self._connection, self.home)
         connection = self._connection
-        connection.execute(f"PRAGMA busy_timeout = {patience * 1000:.0f}")
         connection.execute("BEGIN IMMEDIATE")
         try:
             Batch(connection, self.home, self._numbers).write(items)
@@ -222,15 +219,14 @@ class Batch:
     def write(self, items: list[Any]) -> None:
         """Write what was noted, the ends of runs last."""
         ended: list[Ended] = []
+        numbers = self._numbers
         for item in items:
             if isinstance(item, Begun):
                 self._begin(item)
             elif isinstance(item, Ended):
                 ended.append(item)
-            else:
-                write, run, *known = item
-                if run in self._numbers:  # a thread that was given up may still tell of a run that is over
-                    write(self, self._numbers[run], *known)
+            elif item[1] in numbers:  # a thread that was given up may still tell of a run that is over
+                item[0](self, numbers[item[1]], *item[2:])
         self._insert()
         for each in ended:
             self._end(each)
@@ -338,6 +334,6 @@ def writer(home: Path) -> Writer:
     here = (home, os.getpid())
     with _making:
         known = _writers.get(here)
-        if known is None or known._off:  # pyright: ignore[reportPrivateUsage]
+        if known is None or known.off:
             known = _writers[here] = Writer(home)
         return known

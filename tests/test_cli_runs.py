@@ -1,0 +1,153 @@
+"""`glacier run` while it goes on, `runs`, `logs`, `resume` and `cache`, as they are typed."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from glacier import home
+from glacier.cache.store import Store
+from glacier.cli import main
+from glacier.execution.events import Event
+from glacier.execution.reports import LiveTable
+
+SCRIPT = """
+from pathlib import Path
+import polars as pl
+from glacier import GlacierEnv
+from glacier.config import LocalConfig
+from glacier.providers import LocalProvider
+
+env = GlacierEnv(LocalProvider(config=LocalConfig(base_path="data")), "dev")
+
+@env.task()
+def make(count: int) -> pl.DataFrame:
+    print("making", count)
+    with Path("calls").open("a") as file:
+        file.write("make ")
+    return pl.DataFrame({"n": range(count)})
+
+@env.task()
+def total(df: pl.DataFrame) -> int:
+    if Path("fail").exists():
+        raise ValueError("there is a file")
+    return df["n"].sum()
+
+@env.pipeline()
+def adding(count: int = 4, password: str = ""):
+    return total(make(count))
+"""
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "script.py").write_text(SCRIPT)
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["glacier", *arguments])
+        code = 0
+        try:
+            main()
+        except SystemExit as left:
+            code = left.code or 0
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return call
+
+
+def test_a_failed_run_is_looked_at_and_resumed(run, tmp_path: Path) -> None:
+    assert run("runs")[1] == "no runs yet\n"
+    (tmp_path / "fail").touch()
+    assert run("run", "script.py", "-p", "count=3")[0] == 1
+    failed = json.loads(run("runs", "--json")[1])[0]
+    assert (failed["state"], failed["parameters"]) == ("failed", {"count": 3})
+    table = run("runs")[1]
+    assert failed["id"] in table
+    assert "ValueError" in table
+    assert "total  failed" in run("runs", failed["id"])[1]
+    lines = run("logs", failed["id"][:5])[1].splitlines()
+    assert lines[0].endswith("make: making 3")
+    assert lines[1].endswith("total: failed in attempt 1: ValueError: there is a file")
+    assert [line["text"] for line in json.loads(run("logs", failed["id"], "make", "--json")[1])] == ["making 3"]
+    (tmp_path / "fail").unlink()
+    code, out, err = run("resume", failed["id"])
+    assert (code, out) == (0, "3\n")
+    assert "make   cached" in err
+    assert (tmp_path / "calls").read_text() == "make "
+    assert [each["state"] for each in json.loads(run("runs", "--json", "--pipeline", "adding")[1])] == [
+        "done",
+        "failed",
+    ]
+    assert run("runs", "--env", "other")[1] == "no runs yet\n"
+
+
+def test_what_cannot_be_resumed_says_what_to_do(run, tmp_path: Path) -> None:
+    (tmp_path / "fail").touch()
+    run("run", "script.py", "-p", "password=CANARY")
+    failed = json.loads(run("runs", "--json")[1])[0]["id"]
+    code, _, err = run("resume", failed)
+    assert code == 1
+    assert "does not keep: password" in err
+    (tmp_path / "fail").unlink()
+    (tmp_path / "script.py").rename(tmp_path / "moved.py")
+    assert "there is no file" in run("resume", failed)[2]
+    (tmp_path / "script.py").write_text(SCRIPT.replace('"dev"', '"prod"'))
+    assert "defines no pipeline 'adding' in environment 'dev'" in run("resume", failed)[2]
+    assert "has no run 'zzz'" in run("logs", "zzz")[2]
+
+
+def test_progress_in_lines(run) -> None:
+    _, out, err = run("run", "script.py", "--progress")
+    assert out == "making 4\n6\n"
+    assert err.startswith("make: succeeded, ")
+    assert "total: succeeded" in err
+    assert "making" not in err
+    assert not run("run", "script.py", "--no-progress")[2].startswith("make: ")
+
+
+def test_the_cache_is_listed_and_cleared(run) -> None:
+    assert run("cache", "ls")[1] == "nothing is cached\n"
+    Store().put("k" * 32, 5, {"code": "x"}, "make")
+    assert "make" in run("cache", "ls")[1]
+    assert [each["task"] for each in json.loads(run("cache", "ls", "--json")[1])] == ["make"]
+    assert run("cache", "ls", "other")[1] == "nothing is cached\n"
+    assert run("cache", "clear")[1] == "1 results removed\n"
+    assert Store().entries() == []
+    assert home.home().name.startswith("memory")
+
+
+def test_a_plan_says_what_would_run_and_why(run, tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(SCRIPT.replace("@env.task()", "@env.task(cache=True)"))
+    assert [each["action"] for each in json.loads(run("plan", "script.py", "--json")[1])] == ["run", "run"]
+    run("run", "script.py")
+    assert "2 cached" in run("plan", "script.py")[1]
+    assert run("cache", "why", "make", "script.py")[1].startswith("make: cached")
+    assert run("cache", "why", "make", "script.py", "-p", "count=9")[1].startswith("make: run, ")
+    assert not (tmp_path / "fail").exists()
+
+
+def test_a_live_table_shows_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = io.StringIO()
+    table = LiveTable(Console(file=screen, force_terminal=True, width=80, height=12))
+    now = time.time()
+    table(Event("run_started", "r", "", "adding", now, detail="dev"))
+    for number in range(20):
+        table(Event("started", "r", f"k{number}", f"task_{number}", now, 1))
+    table(Event("succeeded", "r", "k3", "task_3", now, 1, 0.5, 7))
+    table(Event("failed", "r", "k4", "[red]bad", now, 2, 0.5))
+    table(Event("run_finished", "r", "", "adding", now, seconds=1.0, detail="failed"))
+    shown = screen.getvalue()
+    assert "Run r of adding in dev: failed in 1.00 s" in shown
+    last = shown[shown.rindex("Run r of adding") :]
+    assert "task_3    done" in last
+    assert "[red]bad  failed" in last
+    assert "task_0 " not in last
