@@ -31,7 +31,7 @@ $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 { echo "make: Python 3.11 or newer is needed, '$(PYTHON)' is not; name one: make install PYTHON=python3.12" >&2; exit 1; }
 endef
 
-.PHONY: help install servers demo test lint format bench lock clean distclean
+.PHONY: help install servers demo test quick lint format bench lock clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -64,6 +64,9 @@ demo: $(INSTALLED) ## show a pipeline at work
 test: $(INSTALLED) $(INSTALLED_POLARS1) $(SERVERS) ## the design document under Polars 1, then every test and notebook
 	.venv-polars1/bin/python -m pytest tests/test_design_document.py -q
 	.venv/bin/pytest -n 2 tests $(if $(NOTEBOOKS),--nbmake $(NOTEBOOKS))
+
+quick: $(INSTALLED) $(SERVERS) ## the tests that need no patience
+	.venv/bin/pytest -n 2 -m "not slow" tests
 
 $(INSTALLED_POLARS1): $(INSTALLED)
 	@rm -rf .venv-polars1

@@ -16,30 +16,65 @@ if TYPE_CHECKING:
     import polars as pl
     from rich.console import Console
 
+    from glacier.execution.journal import LogLine, RunRecord
     from glacier.execution.run import Run
     from glacier.resources import ObjectInfo, Preview
 
-__all__ = ["print_objects", "print_preview", "print_run"]
+__all__ = ["print_logs", "print_objects", "print_preview", "print_run", "print_runs"]
 
 _WIDEST = 32
 """Characters of a value, or of a column's name, that a preview shows."""
 
 
-def print_run(console: Console, run: Run) -> None:
+def print_run(console: Console, run: Run | RunRecord) -> None:
     """Print a run: one line for the whole, one for each task."""
     head = f"Run {run.id} of {run.pipeline} in {run.environment}: {run.state} in {run.seconds or 0:.2f} s"
     console.print(head, style="bold", highlight=False)
     console.print(_tasks(run))
 
 
-def _tasks(run: Run) -> Table:
+def print_runs(console: Console, runs: Sequence[RunRecord]) -> None:
+    """Print runs, one line each."""
+    table = Table(box=None, pad_edge=False)
+    for heading in ("run", "pipeline", "environment", "state", "started (UTC)"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("seconds", justify="right")
+    table.add_column("error", no_wrap=True, overflow="ellipsis")
+    for run in runs:
+        seconds = "" if run.seconds is None else f"{run.seconds:.2f}"
+        started = run.started.strftime("%Y-%m-%d %H:%M:%S")
+        cells = (run.id, run.pipeline, run.environment, run.state, started, seconds, _first_line(run.error))
+        table.add_row(*map(_safe, cells))
+    console.print(table if runs else "no runs yet", highlight=False)
+
+
+def print_logs(run: RunRecord, lines: Sequence[LogLine], task: str | None) -> None:
+    """Print the lines of a run and the errors of its failed attempts, in the order of time."""
+    failed = {step.name: run.attempts(step.name) for step in run.tasks if task in {None, step.name, step.key}}
+    told = [(line.time, _plain(str(line))) for line in lines]
+    told += [
+        (each.time, f"{each.time:%H:%M:%S} {name}: {each.kind} in attempt {each.number}: {_plain(each.error or '')}")
+        for name, attempts in failed.items()
+        for each in attempts
+    ]
+    for _, text in sorted(told):
+        print(text)
+
+
+def _first_line(text: str | None) -> str:
+    return (text or "").partition("\n")[0][:200]
+
+
+def _tasks(run: Run | RunRecord) -> Table:
     table = Table("task", "state", box=None, pad_edge=False)
     for heading in ("rows", "seconds", "attempts"):
         table.add_column(heading, justify="right")
+    table.add_column("error", no_wrap=True, overflow="ellipsis")
     for step in run.tasks:
         rows = "" if step.rows is None else f"{step.rows:,}"
         seconds = "" if step.seconds is None else f"{step.seconds:.2f}"
-        table.add_row(step.name, step.state, rows, seconds, str(step.attempts))
+        cells = (step.name, step.state, rows, seconds, str(step.attempts), _first_line(step.error))
+        table.add_row(*map(_safe, cells))
     return table
 
 

@@ -10,9 +10,22 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Callable, Generator, Mapping
 
-__all__ = ["Recording", "Usage", "recorder", "stand_in", "standing_in", "usage", "using"]
+__all__ = [
+    "AloneError",
+    "Recording",
+    "Redoable",
+    "Usage",
+    "carried",
+    "gate",
+    "lines",
+    "recorder",
+    "stand_in",
+    "standing_in",
+    "usage",
+    "using",
+]
 
 
 class Recording(Protocol):
@@ -39,9 +52,37 @@ class Usage(Protocol):
         """Note that the task reads (`"read"`) or writes (`"write"`) this resource."""
         ...
 
+    def compute(self, plan: Any, alone: Callable[[], Any]) -> Any:
+        """Compute a query: with `alone`, or, when `plan` is a LazyFrame and others share it, with theirs."""
+        ...
+
+    def check(self) -> None:
+        """Do nothing, unless the run was cancelled: then what is about to become visible must not.
+
+        Raises:
+            TaskCancelledError: it was.
+        """
+        ...
+
+
+class Redoable:
+    """A file that is written by a query, and can be left and begun anew after an `AloneError`."""
+
+
+class AloneError(Exception):
+    """A query that was computed together with others failed: it is to be computed again, alone."""
+
 
 recorder: ContextVar[Recording | None] = ContextVar("glacier_recorder", default=None)
+lines: ContextVar[Callable[[str], None] | None] = ContextVar("glacier_lines", default=None)
+"""What takes each line that the running task prints or logs; None outside of tasks."""
+gate: ContextVar[Any] = ContextVar("glacier_gate", default=None)
+"""What holds the steps of a run that goes on task by task."""
 usage: ContextVar[Usage | None] = ContextVar("glacier_usage", default=None)
+carried: ContextVar[dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] | None] = ContextVar(
+    "glacier_carried", default=None
+)
+"""While something is pickled for a process of this user's own: the calls to make there before it is unpickled."""
 _stand_ins: ContextVar[tuple[tuple[Any, Any], ...]] = ContextVar("glacier_stand_ins", default=())
 
 

@@ -9,7 +9,7 @@ from html import escape
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, overload
 
-from glacier import context, modes, registry
+from glacier import context, home, modes, registry
 from glacier.errors import ConfigError, GlacierWarning, ResourceNotFoundError, did_you_mean
 from glacier.names import ENVIRONMENT, RESOURCE
 from glacier.recording import Recorder
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
+    from glacier.execution.journal import History, RunRecord
     from glacier.execution.options import RunOptions
     from glacier.infrastructure.export import Generated
     from glacier.infrastructure.options import ExportOptions
@@ -54,6 +55,7 @@ class GlacierEnv:
         debug: compute each task's LazyFrame at once, so that an error is raised by the task that built the failing
             step, and rows and times are each task's own; without it plans pass through and are optimized as one.
         max_workers: threads that run steps side by side, None for the default.
+        dask: address of the Dask scheduler for tasks with `executor="dask"`, None for `DASK_SCHEDULER_ADDRESS`.
         outputs: what the infrastructure was called when it was deployed, as `glacier.deploy.deploy(..., env=env)` said.
     """
 
@@ -66,10 +68,12 @@ class GlacierEnv:
         resources: Mapping[str, Any] | None = None,
         defaults: Defaults | Iterable[Defaults] = (),
         max_workers: int | None = None,
+        dask: str | None = None,
     ) -> None:
         self.name = ENVIRONMENT.check(name)
         self.debug = debug
         self.max_workers = max_workers
+        self.dask = dask
         self.outputs: dict[str, Any] = {}
         self._provider = provider
         self._defaults = (defaults,) if isinstance(defaults, Defaults) else tuple(defaults)
@@ -96,7 +100,8 @@ class GlacierEnv:
 
         `GLACIER_PROVIDER` (default `local`) names the provider, `GLACIER_ENV` the environment, `GLACIER_DEBUG` turns
         debugging on. The provider's config class lists the variables of its own fields (`VARIABLES`). Keywords are
-        `provider`, `name`, `debug`, `resources`, `defaults`, `max_workers`, and the fields of the provider's config.
+        `provider`, `name`, `debug`, `resources`, `defaults`, `max_workers`, `dask`, and the fields of the provider's
+        config.
 
         Raises:
             ConfigError: a variable is empty, unknown or missing; the error names it.
@@ -105,7 +110,7 @@ class GlacierEnv:
         kind = registry.load(
             "providers", options.pop("provider", None) or _variable(variables, "GLACIER_PROVIDER", "local")
         )
-        named = {key: options.pop(key) for key in ("resources", "defaults", "max_workers") if key in options}
+        named = {key: options.pop(key) for key in ("resources", "defaults", "max_workers", "dask") if key in options}
         name = options.pop("name", None) or _variable(variables, "GLACIER_ENV", "default")
         debug = options.pop("debug", None)
         if debug is None:
@@ -265,12 +270,20 @@ class GlacierEnv:
         mode: str,
         body: Callable[[], Any],
         params: dict[str, Any],
-        options: RunOptions,
         *,
+        options: RunOptions,
+        resumes: RunRecord | None = None,
         export: ExportOptions | None = None,
     ) -> Any:
-        """Run a pipeline's body in a mode; `Pipeline.run` is the way to call this."""
-        return modes.run(mode, pipeline, self, body, params, options=options, export=export)
+        """Run a pipeline's body in a mode; `Pipeline.run` and `Pipeline.resume` are the ways to call this."""
+        return modes.run(mode, pipeline, self, body, params, options=options, resumes=resumes, export=export)
+
+    @property
+    def runs(self) -> History:
+        """The runs of this environment's pipelines, newest first: `env.runs[0]`, or `env.runs["3f2a"]` by its id."""
+        from glacier.execution.journal import History
+
+        return History(home.home(), self._here().name)
 
     def export(self, output_dir: str | os.PathLike[str] = "terraform", **options: Any) -> Generated:
         """Write the infrastructure of all pipelines and registered resources as Terraform; `options` as ExportOptions.
@@ -348,6 +361,14 @@ class GlacierEnv:
         """Write `describe()` as versioned JSON to a file, making its folders, and return the file's path."""
         return write_state(self.describe(), path)
 
+    def configuration(self) -> str:
+        """Return what the provider is set to and what everything inherits, as text without secrets."""
+        import json
+
+        here = self._here()
+        levels = [shown(cascade(Level("", _given(part)))) for each in here._defaults for part in _parts(each)]
+        return json.dumps([here.name, _provider_state(here._provider), levels], sort_keys=True, default=str)
+
     def _resource_state(self, name: str, resource: Any) -> ResourceState:
         config = shown(self.resource_settings(resource))
         if isinstance(resource, Bucket):
@@ -356,6 +377,11 @@ class GlacierEnv:
         return ResourceState(name=name, kind=kind, config=config)
 
     # --- showing ------------------------------------------------------------------------------------------------
+
+    def __getstate__(self) -> dict[str, Any]:
+        """On the way to a task's process, leave tasks and pipelines behind: they may hold anything of the user's."""
+        sent = context.carried.get() is not None
+        return {**vars(self), "_tasks": {}, "_pipelines": {}} if sent else vars(self)
 
     def __repr__(self) -> str:
         here = self._here()
@@ -423,6 +449,10 @@ def _variable(variables: Mapping[str, str], name: str, default: str) -> str:
 
 def _given(config: Settings | None) -> Mapping[str, Any]:
     return {} if config is None else config.set_fields()
+
+
+def _parts(defaults: Defaults) -> tuple[Settings | None, ...]:
+    return defaults.bucket, defaults.serverless, defaults.task
 
 
 def _provider_text(provider: Any) -> str:

@@ -10,9 +10,18 @@ GlacierError
 ├── FormatError (ValueError)                bytes that are not of the format they should be
 ├── MissingDependencyError (TypeError)      a task parameter that nothing can fill
 ├── MissingExtraError (ImportError)         an optional package that is not installed
+├── Unfingerprintable (TypeError)           a part of a task call of which it cannot be told whether it changed
+├── CacheError (RuntimeError)               a result that cannot be kept
+│   ├── DamagedEntryError                   a kept result whose bytes are not those that were written
+│   └── ForeignEntryError                   a kept result that this user did not write
 ├── UnboundTaskError (RuntimeError)         a task without an environment was called
 ├── PipelineError (RuntimeError)            a pipeline that cannot be recorded or run as written
 ├── TaskTimeoutError (TimeoutError)         a task took longer than its timeout
+├── JournalError (RuntimeError)              the history of runs cannot be read
+├── TaskMemoryError (MemoryError)           a task took more memory than its limit
+├── TaskCancelledError (RuntimeError)       a task was stopped because its run was cancelled
+├── TransferError (TypeError)               a value that cannot be sent to the process of a task or back
+├── WorkerDiedError (RuntimeError)          the process of a task ended before the task did
 ├── InfrastructureError (RuntimeError)      infrastructure that cannot be generated or reached
 └── RenderError (RuntimeError)              a picture that could not be drawn
 
@@ -29,12 +38,16 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AccessError",
+    "CacheError",
     "ConfigError",
+    "DamagedEntryError",
     "ExecutorError",
+    "ForeignEntryError",
     "FormatError",
     "GlacierError",
     "GlacierWarning",
     "InfrastructureError",
+    "JournalError",
     "MissingDependencyError",
     "MissingExtraError",
     "ObjectExistsError",
@@ -42,8 +55,13 @@ __all__ = [
     "PipelineError",
     "RenderError",
     "ResourceNotFoundError",
+    "TaskCancelledError",
+    "TaskMemoryError",
     "TaskTimeoutError",
+    "TransferError",
     "UnboundTaskError",
+    "Unfingerprintable",
+    "WorkerDiedError",
     "did_you_mean",
 ]
 
@@ -104,6 +122,29 @@ class MissingExtraError(GlacierError, ImportError):
     """An optional package is needed and not installed."""
 
 
+class Unfingerprintable(GlacierError, TypeError):
+    """It cannot be told whether a part of a task call changed; `part` names it, such as "argument df"."""
+
+    def __init__(self, message: str, *, hint: str | None = None, part: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.part = part
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.message, self.hint), {"part": self.part}
+
+
+class CacheError(GlacierError, RuntimeError):
+    """A result cannot be kept, or a kept one cannot be had."""
+
+
+class DamagedEntryError(CacheError):
+    """The bytes of a kept result are missing, or not those that were written."""
+
+
+class ForeignEntryError(CacheError):
+    """A kept result would have to be unpickled, and this user did not write it."""
+
+
 class UnboundTaskError(GlacierError, RuntimeError):
     """A task that belongs to no environment was called."""
 
@@ -114,6 +155,26 @@ class PipelineError(GlacierError, RuntimeError):
 
 class TaskTimeoutError(GlacierError, TimeoutError):
     """A task ran longer than its timeout."""
+
+
+class JournalError(GlacierError, RuntimeError):
+    """The history of runs cannot be read: it is damaged, or a newer Glacier wrote it."""
+
+
+class TaskMemoryError(GlacierError, MemoryError):
+    """A task took more memory than its limit."""
+
+
+class TaskCancelledError(GlacierError, RuntimeError):
+    """A task was stopped, or not started again, because its run was cancelled."""
+
+
+class TransferError(GlacierError, TypeError):
+    """A value cannot be sent to the process that runs a task, or back from it."""
+
+
+class WorkerDiedError(GlacierError, RuntimeError):
+    """The process that ran a task ended before the task did."""
 
 
 class InfrastructureError(GlacierError, RuntimeError):

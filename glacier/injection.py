@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from glacier.errors import MissingDependencyError, did_you_mean
 from glacier.resources import Bucket, Serverless
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 __all__ = ["Inject", "Signature"]
 
@@ -47,34 +48,65 @@ class Signature:
     def __init__(self, fn: Callable[..., Any]) -> None:
         self._fn = fn
         self._signature = inspect.signature(fn)
-        self._parameters = self._signature.parameters
         self._types: Mapping[str, Any] | None = None
-
-    @property
-    def parameters(self) -> Mapping[str, inspect.Parameter]:
+        self.parameters: Mapping[str, inspect.Parameter] = self._signature.parameters
         """The parameters by name, in order."""
-        return self._parameters
+        kinds = {parameter.kind for parameter in self.parameters.values()}
+        positional = kinds <= {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
+        self._names = tuple(self.parameters)
+        self.count = len(self._names) if positional else -1
+        """How many positional arguments make a call complete, -1 where that cannot be said."""
 
     @property
     def returns(self) -> Any:
         """The resolved return annotation, None when there is none or it cannot be resolved."""
         return self._annotation("return")
 
-    def fill(self, what: str, env: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> inspect.BoundArguments:
-        """Bind the arguments of a call and fill in what is missing; `what` names the callee in errors.
+    def fill(
+        self, what: str, name: str, env: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
+        """Return the arguments of a call with what was missing; `what` and `name` tell errors of the callee.
 
         Raises:
             MissingDependencyError: nothing can fill a parameter, or two resources could.
             TypeError: the call has too many arguments or an unknown one.
         """
+        if not kwargs and len(args) == self.count:
+            return args, kwargs
+        callee = f"{what} {name!r}"
         try:
             bound = self._signature.bind_partial(*args, **kwargs)
         except TypeError as error:
-            raise MissingDependencyError(f"{what}: {error}", hint=f"its signature is {self._signature}") from None
-        if len(bound.arguments) < len(self._parameters):
-            for parameter in self._parameters.values():
-                self._fill_one(what, env, parameter, bound)
-        return bound
+            raise MissingDependencyError(f"{callee}: {error}", hint=f"its signature is {self._signature}") from None
+        if len(bound.arguments) < len(self.parameters):
+            for parameter in self.parameters.values():
+                self._fill_one(callee, env, parameter, bound)
+        return bound.args, bound.kwargs
+
+    def known(self, name: str, env: Any, kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return those arguments of a call that are given or that the environment can fill, by parameter.
+
+        Raises:
+            MissingDependencyError: there is no such parameter.
+        """
+        try:
+            bound = self._signature.bind_partial(**kwargs)
+        except TypeError as error:
+            raise MissingDependencyError(f"{name!r}: {error}", hint=f"its signature is {self._signature}") from None
+        for parameter in self.parameters.values():
+            with suppress(MissingDependencyError):
+                self._fill_one(name, env, parameter, bound)
+        return bound.arguments
+
+    def named(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
+        """Return the arguments of a filled call, each with the name of its parameter."""
+        if not kwargs and len(args) == self.count:
+            return zip(self._names, args, strict=True)
+        return self.arguments(args, kwargs).items()
+
+    def arguments(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the arguments of a filled call by parameter."""
+        return self._signature.bind_partial(*args, **kwargs).arguments
 
     def _fill_one(self, what: str, env: Any, parameter: inspect.Parameter, bound: inspect.BoundArguments) -> None:
         name = parameter.name
@@ -88,7 +120,7 @@ class Signature:
             bound.arguments[name] = env.get(name)
         else:
             self._fill_by_type(what, env, parameter, bound)
-        bound.arguments = {each: bound.arguments[each] for each in self._parameters if each in bound.arguments}
+        bound.arguments = {each: bound.arguments[each] for each in self.parameters if each in bound.arguments}
 
     def _fill_by_type(self, what: str, env: Any, parameter: inspect.Parameter, bound: inspect.BoundArguments) -> None:
         candidates = self._of_type(env, self._annotation(parameter.name))

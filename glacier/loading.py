@@ -8,13 +8,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glacier.errors import ConfigError, ObjectNotFoundError, did_you_mean
+from glacier.errors import ConfigError, ObjectNotFoundError, PipelineError, did_you_mean
 from glacier.tasks import Pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["load_pipeline", "parameters"]
+    from glacier.execution.journal import RunRecord
+
+__all__ = ["load_pipeline", "load_recorded", "parameters"]
 
 
 def load_pipeline(target: str) -> Pipeline:
@@ -28,10 +30,7 @@ def load_pipeline(target: str) -> Pipeline:
         Exception: whatever the file raised.
     """
     file, name = _split(target)
-    if not file.is_file():
-        raise ObjectNotFoundError(f"there is no file {str(file)!r}", hint="give the path of a Python file")
-    sys.path.insert(0, str(file.parent.resolve()))
-    found = {value.name: value for value in runpy.run_path(str(file)).values() if isinstance(value, Pipeline)}
+    found = {pipeline.name: pipeline for pipeline in _pipelines(file)}
     if name is not None and name in found:
         return found[name]
     if name is not None:
@@ -42,6 +41,36 @@ def load_pipeline(target: str) -> Pipeline:
             hint=f"say which: {file}:{min(found)}" if found else "decorate a function with @env.pipeline()",
         )
     return next(iter(found.values()))
+
+
+def load_recorded(record: RunRecord) -> Pipeline:
+    """Return the pipeline of a run in the journal, in the environment in which it ran.
+
+    Raises:
+        PipelineError: the pipeline was not defined in a file, or its file does not define it any more.
+        Exception: whatever the file raised.
+    """
+    again = f"where the pipeline is defined, call {record.pipeline}.resume({record.id!r})"
+    if record.target is None:
+        raise PipelineError(f"run {record.id}: pipeline {record.pipeline!r} was not defined in a file", hint=again)
+    file, _ = _split(record.target)
+    if not file.is_file():
+        raise PipelineError(f"run {record.id}: there is no file {str(file)!r} any more", hint=again)
+    wanted = (record.pipeline, record.environment)
+    found = [each for each in _pipelines(file) if (each.name, each.env.name) == wanted]
+    if not found:
+        raise PipelineError(
+            f"run {record.id}: {file} defines no pipeline {record.pipeline!r} in environment {record.environment!r}",
+            hint=again,
+        )
+    return found[-1]
+
+
+def _pipelines(file: Path) -> list[Pipeline]:
+    if not file.is_file():
+        raise ObjectNotFoundError(f"there is no file {str(file)!r}", hint="give the path of a Python file")
+    sys.path.insert(0, str(file.parent.resolve()))
+    return [value for value in runpy.run_path(str(file)).values() if isinstance(value, Pipeline)]
 
 
 def parameters(pairs: Iterable[str]) -> dict[str, Any]:

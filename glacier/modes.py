@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from glacier import context
@@ -12,6 +13,7 @@ from glacier.recording import trace
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
 
+    from glacier.execution.journal import RunRecord
     from glacier.execution.options import RunOptions
     from glacier.graph import Graph
     from glacier.infrastructure.collect import Recorded
@@ -37,6 +39,7 @@ class Analysis(dict[str, Any]):
     """
 
     def __init__(self, traced: Trace) -> None:
+        self.trace = traced
         graph = traced.graph
         super().__init__(
             tasks=list(dict.fromkeys(node.name for node in graph.tasks)),
@@ -75,9 +78,12 @@ def run(
     params: Mapping[str, Any],
     *,
     options: RunOptions | None = None,
+    resumes: RunRecord | None = None,
     export: ExportOptions | None = None,
 ) -> Any:
-    """Run a pipeline in the mode of that name; `options` are about runs, `export` about generated infrastructure.
+    """Run a pipeline in the mode of that name.
+
+    `options` and `resumes` are about runs, `export` about generated infrastructure; no other mode looks at them.
 
     Raises:
         ConfigError: there is no such mode; a ValueError too.
@@ -89,7 +95,7 @@ def run(
         )
     with _following(pipeline, env):
         if mode == "local":
-            return local(pipeline, env, body, params, options)
+            return local(pipeline, env, body, params, options=options, resumes=resumes)
         if mode == "generate":
             return generate(pipeline, env, body, params, export)
         return MODES[mode](pipeline, env, body, params)
@@ -99,16 +105,31 @@ def local(
     pipeline: Pipeline,
     env: Any,
     body: Callable[[], Any],
-    _params: Mapping[str, Any],
+    params: Mapping[str, Any],
+    *,
     options: RunOptions | None = None,
+    resumes: RunRecord | None = None,
 ) -> Any:
-    """Execute the pipeline on this machine and return the real value of its body."""
+    """Execute the pipeline on this machine and return the real value of its body; the journal records the run.
+
+    `resumes` is the earlier run that this one goes on with.
+    """
+    from glacier import home
+    from glacier.execution.journal import Book, Plan, logs
     from glacier.execution.options import RunOptions
+    from glacier.execution.reports import reports
     from glacier.execution.run import Run, execute
 
+    options = options or RunOptions()
     record = Run(pipeline.name, env.name)
     pipeline.last_run = record
-    return execute(record, pipeline, env, body, options or RunOptions())
+    book = record.memory = Book(home.home(), record, Plan(pipeline, env, params, options, resumes))
+    listeners = (*options.listeners, *reports(options.progress))
+    try:
+        with logs.capturing():
+            return execute(record, pipeline, env, body, replace(options, listeners=listeners))
+    finally:
+        book.close()
 
 
 def analyze(pipeline: Pipeline, env: Any, body: Callable[[], Any], _params: Mapping[str, Any]) -> Analysis:

@@ -25,8 +25,8 @@ _OURS: dict[Group, dict[str, str]] = {
         "cloud_function": "glacier.execution.executors.serverless:submit",
         "azure_function": "glacier.execution.executors.serverless:submit",
         "serverless": "glacier.execution.executors.serverless:submit",
-        "process": "glacier.execution.executors.unavailable:submit",
-        "dask": "glacier.execution.executors.unavailable:submit",
+        "process": "glacier.execution.executors.process:submit",
+        "dask": "glacier.execution.executors.dask:submit",
     },
 }
 

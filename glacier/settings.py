@@ -180,6 +180,23 @@ def _nearest(line: ErrorDetails) -> str:
     return f", did you mean {options[near[0]]!r}?" if near else ""
 
 
+def _exception_names(given: Any) -> Any:
+    """Write exception classes as their names, and one alone as a tuple of one."""
+    if isinstance(given, (str, type)):
+        given = (given,)
+    if not isinstance(given, (list, tuple)):
+        return given
+    kinds = cast("Sequence[Any]", given)
+    return tuple(f"{kind.__module__}.{kind.__qualname__}" if _is_exception(kind) else kind for kind in kinds)
+
+
+def _is_exception(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Exception)
+
+
+ExceptionName = Annotated[str, matches(r"[^\W\d][\w.<>]*", "an exception class or the name of one")]
+
+
 class TaskConfig(Settings):
     """How a task is executed.
 
@@ -187,7 +204,13 @@ class TaskConfig(Settings):
         executor: name of a registered executor; which ones exist is checked where the task is made.
         timeout: seconds until an attempt counts as failed, above 0; None is no limit.
         retries: how often a failed attempt is repeated, 0 or more.
-        retry_delay: seconds between two attempts, 0 or more.
+        retry_delay: seconds, 0 or more: the longest wait before the first retry, doubled for each one after it.
+        retry_on: the exceptions after which an attempt is repeated, as classes or their names (a child class counts
+            too); `"transient"` stands for those that tend to pass by themselves, such as a lost connection. None is
+            every exception but those that another attempt cannot mend: wrong credentials, missing objects, a full
+            disk, no memory, errors in the program.
+        memory: MiB that an attempt may take beyond what its idle process has, None is no limit; only an executor that
+            runs the task in a process of its own has one.
         cache: whether the result is kept and used again.
         tags: the task's own tags.
     """
@@ -196,6 +219,8 @@ class TaskConfig(Settings):
     timeout: Annotated[float, Field(gt=0, le=threading.TIMEOUT_MAX, allow_inf_nan=False)] | None = None
     retries: Annotated[int, Field(ge=0)] = 0
     retry_delay: Annotated[float, Field(ge=0, le=threading.TIMEOUT_MAX, allow_inf_nan=False)] = 0
+    retry_on: Annotated[tuple[ExceptionName, ...] | None, Field(strict=False), BeforeValidator(_exception_names)] = None
+    memory: Annotated[int, Field(ge=1, le=1 << 30)] | None = None
     cache: bool = False
     tags: dict[str, str] = Field(default_factory=dict)
 

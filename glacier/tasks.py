@@ -7,9 +7,9 @@ from functools import cached_property, partial, update_wrapper
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
 from glacier import context, registry
-from glacier.errors import ConfigError, UnboundTaskError
-from glacier.execution.attempts import Job, attempt
-from glacier.execution.options import RunOptions, check_parameters, names_of
+from glacier.errors import ConfigError, ResourceNotFoundError, UnboundTaskError
+from glacier.execution.attempts import Call, Job, attempt
+from glacier.execution.options import OPTION_NAMES, RunOptions, check_parameters, names_of
 from glacier.infrastructure.options import ExportOptions
 from glacier.injection import Inject, Signature
 from glacier.names import PIPELINE, TASK
@@ -21,9 +21,13 @@ from glacier.usage import SourceUsage, source_usage
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from glacier.cache.store import Why
     from glacier.environment import GlacierEnv
     from glacier.execution.events import Listener
+    from glacier.execution.journal import RunRecord
+    from glacier.execution.planning import RunPlan
     from glacier.execution.run import Run
+    from glacier.execution.stepping import Stepper
     from glacier.graph import Graph
     from glacier.schedules import Cron, Rate
 
@@ -48,6 +52,8 @@ class Task:
         self.env: Any = env
         self.name = TASK.check(name or _name_of("task", fn))
         self.own = own
+        self.signature = Signature(fn)
+        """The parameters and what can fill them."""
         self._usage: SourceUsage | None = None
         self._settings: dict[Any, Mapping[str, Any]] = {}
         update_wrapper(self, fn)
@@ -60,14 +66,14 @@ class Task:
             MissingDependencyError: a parameter is neither given nor known to the environment.
             PipelineError: the pipeline being recorded belongs to another environment.
         """
-        env = self._bound_env()
-        bound = self.signature.fill(f"task {self.name!r}", env, args, kwargs)
         recorder = context.recorder.get()
-        if isinstance(recorder, Recorder):
-            return recorder.call(self, bound)
+        if self.env is not None and isinstance(recorder, Recorder):
+            return recorder.call(self, args, kwargs)
+        env = self._bound_env()
+        args, filled = self.signature.fill("task", self.name, env, args, kwargs)
         if context.usage.get() is not None:
-            return self.fn(*bound.args, **bound.kwargs)
-        return attempt(lambda: self.fn(*bound.args, **bound.kwargs), Job(self.name, self.settings(env), env))
+            return self.fn(*args, **filled)
+        return attempt(Call(self.fn, args, filled), Job(self.name, self.settings(env), env))
 
     def run(self, mode: str = "local", **params: Any) -> Any:
         """Run the task alone, as a pipeline of one step, in the mode and with the results of `Pipeline.run`.
@@ -109,10 +115,23 @@ class Task:
             self._settings[env] = env.task_settings(self.own).values
         return self._settings[env]
 
-    @cached_property
-    def signature(self) -> Signature:
-        """The parameters and what can fill them."""
-        return Signature(self.fn)
+    def explain_cache(self, **known: Any) -> Why:
+        """Say whether the task's kept result would be used, and which part of what it depends on changed if not.
+
+        Arguments that are neither given nor known to the environment, such as the results of other tasks, are taken to
+        be what they were when the result was kept.
+
+        Raises:
+            Unfingerprintable: of a part it cannot be told whether it changed, so that nothing is ever kept.
+        """
+        from glacier.cache.fingerprint import fingerprint
+        from glacier.cache.store import Store
+
+        env = self._bound_env()
+        arguments = self.signature.known(self.name, env, known)
+        found = fingerprint(self.fn, arguments, self.settings(env))
+        unknown = [name for name in self.signature.parameters if name not in arguments]
+        return Store().why(self.name, found, unknown)
 
     @property
     def returns(self) -> Any:
@@ -125,6 +144,10 @@ class Task:
         if self._usage is None:
             self._usage = source_usage(self.fn)
         return self._usage
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is only remembered, which may belong to other environments."""
+        return {**vars(self), "_usage": None, "_settings": {}}
 
     def __repr__(self) -> str:
         return f"<Task {self.name!r} of {_where(self.env)}>"
@@ -143,7 +166,7 @@ class Pipeline:
     """A function that wires tasks together, bound to an environment.
 
     `run` executes or analyses it. Called inside another pipeline it is nested and its steps are grouped; called
-    anywhere else it runs. `last_run` tells what became of the newest run, None before the first.
+    anywhere else it runs.
     """
 
     def __init__(
@@ -161,7 +184,7 @@ class Pipeline:
         self.origins = origins
         self.schedule: Rate | Cron | None = None if schedule is None else read_schedule(schedule)
         self._schedule = schedule
-        self.last_run: Run | None = None
+        self._last_run: Run | None = None
         update_wrapper(self, fn)
         check_parameters(self.name, self.signature.parameters)
 
@@ -224,9 +247,81 @@ class Pipeline:
         )
         return self._run(mode, (), params, options)
 
+    def resume(self, run: str | RunRecord | None = None, **given: Any) -> Any:
+        """Go on with a run that failed, was cancelled or whose process died; return what `run` would have.
+
+        `run` is its id or the beginning of it, by default the pipeline's newest run. A task that succeeded is not run
+        again, unless its code or plain arguments changed or it needs the value of a task that is run again. The
+        parameters are those of the run; in `given` stand those that the journal does not keep, such as secrets, and
+        options of `run`.
+
+        Raises:
+            ResourceNotFoundError: the journal has no such run.
+            PipelineError: it is one of another pipeline, is running, is done, or needs parameters again.
+            Exception: what a task or the body raised.
+        """
+        from glacier.execution.journal import resume
+
+        record = self._record(run)
+        env = context.stand_in(self.env)
+        resume.check(record, self.name, env.name)
+        own = self.signature.parameters
+        options = {name: value for name, value in given.items() if name in OPTION_NAMES and name not in own}
+        params = {name: value for name, value in given.items() if name not in options}
+        kept = resume.parameters_for(record, params)
+        return self._run("local", (), kept, resume.options_for(record, options), record)
+
+    @property
+    def last_run(self) -> Run | RunRecord | None:
+        """What became of the newest run: of this process, else out of the journal; None before the first."""
+        if self._last_run is not None:
+            return self._last_run
+        return next(iter(self.env.runs.of(self.name)[:1]), None)
+
+    @last_run.setter
+    def last_run(self, run: Run) -> None:
+        self._last_run = run
+
+    def _record(self, run: str | RunRecord | None) -> RunRecord:
+        from glacier.execution.journal import RunRecord
+
+        if isinstance(run, RunRecord):
+            return run
+        runs = context.stand_in(self.env).runs
+        if run is not None:
+            return runs[run]
+        newest = runs.of(self.name)[:1]
+        if not newest:
+            raise ResourceNotFoundError(
+                f"pipeline {self.name!r} has no run in environment {self.env.name!r} yet", hint="start one: run()"
+            )
+        return newest[0]
+
     def run_with(self, mode: str, params: Mapping[str, Any], options: RunOptions) -> Any:
         """Do what `run` does, with the options as one value."""
         return self._run(mode, (), params, options)
+
+    def plan(self, **given: Any) -> RunPlan:
+        """Say what a run would do: which tasks would run and why, which results are cached, how much would be read.
+
+        `given` are the pipeline's parameters and the options of `run`. No task runs and no data are read.
+
+        Raises:
+            ConfigError: an option names a task that the pipeline does not have.
+        """
+        from glacier.execution.planning import plan
+
+        options, params = RunOptions.split(given, ())
+        return plan(self._run("analyze", (), params, options).trace, context.stand_in(self.env), options)
+
+    def step(self, **given: Any) -> Stepper:
+        """Return a run that goes on task by task: `stepper.next()` runs the next ready one and has its value.
+
+        `given` are the pipeline's parameters and the options of `run`. Tasks run one at a time.
+        """
+        from glacier.execution.stepping import Stepper
+
+        return Stepper(lambda: self.run(**given), lambda: self.last_run)
 
     def bind(self, env: GlacierEnv) -> Pipeline:
         """Return a new pipeline of the same body for `env`.
@@ -254,24 +349,43 @@ class Pipeline:
         """The parameters and what can fill them."""
         return Signature(self.fn)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "last_run": None}
+
     def __repr__(self) -> str:
         return f"<Pipeline {self.name!r} of {_where(self.env)}>"
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         return self.graph.mimebundle()
 
-    def _run(self, mode: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], options: RunOptions) -> Any:
+    def _run(
+        self,
+        mode: str,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        options: RunOptions,
+        resumes: RunRecord | None = None,
+    ) -> Any:
         export = None
         if mode == "generate":
             export, kwargs = ExportOptions.split({"force": options.force is True, **kwargs}, self.signature.parameters)
+        params = {**dict(zip(self.signature.parameters, args, strict=False)), **kwargs}
         try:
-            return self.env.run(self, mode, lambda: self._call(args, kwargs), dict(kwargs), options, export=export)
+            return self.env.run(
+                self,
+                mode,
+                lambda: self._call(args, kwargs),
+                params,
+                options=options,
+                resumes=resumes,
+                export=export,
+            )
         except Exception as error:
             raise error.with_traceback(sites.from_user(error.__traceback__))  # noqa: B904 - it is the same error
 
     def _call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        bound = self.signature.fill(f"pipeline {self.name!r}", context.stand_in(self.env), args, kwargs)
-        return self.fn(*bound.args, **bound.kwargs)
+        args, kwargs = self.signature.fill("pipeline", self.name, context.stand_in(self.env), args, kwargs)
+        return self.fn(*args, **kwargs)
 
 
 @overload

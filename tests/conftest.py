@@ -15,6 +15,7 @@ from servers.process import Server
 from servers.seaweedfs import SeaweedFS
 
 from glacier import home
+from glacier.cache import secret
 from glacier.providers.azure.credentials import AzureCredentials
 
 # A busy two-core machine exceeds hypothesis' 200 ms per example; the tests give the same examples on every machine.
@@ -54,7 +55,8 @@ TESTS = count(1)
 @pytest.fixture(autouse=True)
 def memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A memory of its own for every test: no cache or history of another one, and nothing in the project's folder."""
-    with home.using(tmp_path_factory.getbasetemp() / f"memory-{next(TESTS)}"):
+    place = tmp_path_factory.getbasetemp() / f"memory-{next(TESTS)}"
+    with home.using(place), secret.using(place / "user"):
         yield
 
 

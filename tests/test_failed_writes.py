@@ -24,6 +24,8 @@ from glacier.resources import writing
 FORMATS = ("parquet", "csv", "json", "ndjson", "ipc")
 STORES = ("local", *CLOUDS)
 OLD = pl.DataFrame({"id": [7]})
+pytestmark = pytest.mark.slow
+
 PART = "^PUT .*(partNumber=|comp=block&)"
 ROWS, LATE = 1_600_000, 1_500_000
 

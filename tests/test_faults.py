@@ -34,6 +34,8 @@ def table(rows: int) -> pl.DataFrame:
 
 
 TABLE = table(50_000)
+pytestmark = pytest.mark.slow
+
 OLD = pl.DataFrame({"id": [7]})
 SMALL = pl.DataFrame({"id": [1, 2, 3]})
 

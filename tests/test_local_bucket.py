@@ -223,7 +223,8 @@ KILLED = """
         if values.max() > 1_000_000:
             while not any(left.stat().st_size for left in Path(sys.argv[1], "b").glob("x.csv#*")):
                 time.sleep(0.01)
-            print("writing", flush=True)
+            sys.stdout.write("writing\\n")
+            sys.stdout.flush()
             time.sleep(60)
         return values
     rows = pl.LazyFrame({"n": pl.int_range(2_000_000, eager=True)})

@@ -267,7 +267,11 @@ def test_in_a_pipeline_run(provider: Any) -> None:
 
 def test_the_running_task_is_told(bucket: Any) -> None:
     target, told = bucket("t.parquet"), []
-    task: Any = SimpleNamespace(touched=lambda resource, access: told.append((resource, access)))
+    task: Any = SimpleNamespace(
+        touched=lambda resource, access: told.append((resource, access)),
+        compute=lambda plan, alone: alone(),
+        check=lambda: None,
+    )
     with context.using(context.usage, task):
         DF.write_parquet(target.get_uri())
         pl.scan_parquet(target.get_uri())

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 BUCKET = "tables"
 KINDS: dict[str, type[Server]] = {"aws": SeaweedFS, "gcp": FakeGCS, "azure": Azurite}
+pytestmark = pytest.mark.slow
+
 ONCE = {"max_retries": 0}
 MIB = 1 << 20
 

@@ -227,6 +227,8 @@ def test_the_cascade_of_a_task():
         "timeout      None   task",
         "retries      3      environment",
         "retry_delay  0      default",
+        "retry_on     None   default",
+        "memory       None   default",
         "cache        False  default",
         "tags.team    data   environment",
         "tags.env     prod   task",

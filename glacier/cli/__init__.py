@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from glacier.cli import analyze, dag, demo, deploy, export, ls, preview, run
+from glacier.cli import analyze, dag, demo, deploy, export, logs, ls, preview, resume, run, runs
 from glacier.cli.app import app, main
 
-__all__ = ["analyze", "app", "dag", "demo", "deploy", "export", "ls", "main", "preview", "run"]
+__all__ = [
+    "analyze",
+    "app",
+    "dag",
+    "demo",
+    "deploy",
+    "export",
+    "logs",
+    "ls",
+    "main",
+    "preview",
+    "resume",
+    "run",
+    "runs",
+]

@@ -6,11 +6,15 @@ from typing import Annotated, Any
 
 import typer
 
-__all__ = ["Address", "AsJson", "Debug", "Options", "Params", "Provider", "Region", "Target", "bucket_of"]
+__all__ = ["Address", "AsJson", "Debug", "Options", "Params", "Progress", "Provider", "Region", "Target", "bucket_of"]
 
 Target = Annotated[str, typer.Argument(metavar="FILE[:PIPELINE]", help="A Python file, and the pipeline in it.")]
 Params = Annotated[
     list[str] | None, typer.Option("-p", "--param", metavar="KEY=VALUE", help="A parameter of the pipeline.")
+]
+Progress = Annotated[
+    bool | None,
+    typer.Option("--progress/--no-progress", help="Tell of the run while it goes on: by default on a terminal."),
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Address = Annotated[

@@ -7,9 +7,14 @@ import os
 import sys
 from collections.abc import Mapping
 from datetime import date, time
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-__all__ = ["console", "print_json"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from glacier.tasks import Pipeline
+
+__all__ = ["console", "print_json", "told"]
 
 
 def console() -> Any:
@@ -17,6 +22,27 @@ def console() -> Any:
     from rich.console import Console
 
     return Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 10_000)
+
+
+def told(pipeline: Pipeline, run: Callable[[bool], Any], progress: bool | None) -> None:
+    """Run a pipeline, show its result, and tell on the standard error stream what became of each task.
+
+    A table that was shown while the run went on stands there already when it is over.
+    """
+    from rich.console import Console
+
+    from glacier.console import print_run
+    from glacier.execution.run import Run
+
+    live = sys.stderr.isatty() if progress is None else progress
+    try:
+        result = run(live)
+        if result is not None:
+            print(result)
+    finally:
+        newest = pipeline.last_run
+        if isinstance(newest, Run) and not (live and sys.stderr.isatty()):
+            print_run(Console(stderr=True), newest)
 
 
 def print_json(value: Any) -> None:

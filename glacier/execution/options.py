@@ -65,6 +65,11 @@ class RunOptions:
         _check(self.materialize in _MATERIALIZE, "materialize", self.materialize, '"auto", True or False')
         _check(self.checkpoint in _MATERIALIZE, "checkpoint", self.checkpoint, '"auto", True or False')
 
+    @property
+    def partial(self) -> bool:
+        """Whether only a part of the pipeline is asked for."""
+        return bool(self.only or self.from_ or self.until)
+
     @classmethod
     def split(cls, given: Mapping[str, Any], parameters: Iterable[str]) -> tuple[RunOptions, dict[str, Any]]:
         """Part the keywords of a call into options and the rest; a name among `parameters` is no option."""

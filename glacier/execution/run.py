@@ -3,45 +3,39 @@
 from __future__ import annotations
 
 import contextvars
+import math
 import os
 import threading
 import time
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
 
 from glacier import context
 from glacier.execution.engine import Engine
 from glacier.execution.events import Stream
-from glacier.recording import RecordedPipeline, Step, replaced, sites
+from glacier.execution.selection import Selection
+from glacier.execution.steps import State, StepRun
+from glacier.recording import RecordedPipeline, replaced, sites
 from glacier.recording.live import LiveRecorder, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from glacier.execution.events import Kind
+    from glacier.execution.memory import Memory
     from glacier.execution.options import RunOptions
     from glacier.graph import Graph
 
 __all__ = ["Run", "State", "StepRun", "execute"]
 
-State = Literal["recorded", "running", "done", "planned", "failed", "cancelled"]
-
-
-@dataclass
-class StepRun:
-    """What became of one step: its state, duration in seconds, rows of a DataFrame, attempts and error."""
-
-    key: str
-    name: str
-    kind: Literal["task", "inline"]
-    state: State = "recorded"
-    seconds: float | None = None
-    rows: int | None = None
-    attempts: int = 0
-    error: str | None = None
-    started: float = field(default=0.0, repr=False)
+_SLICE = 0.01
+"""Seconds for which the caller waits at a time: how late at most a task that turns out slow gets company."""
+_GRACE = 0.5
+"""Seconds that an interrupted run is given to end what it is at."""
 
 
 @dataclass
@@ -54,14 +48,26 @@ class Run:
     state: State = "recorded"
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     seconds: float | None = None
-    steps: dict[str, StepRun] = field(default_factory=dict[str, StepRun])
-    graph: Graph | None = field(default=None, repr=False)
-    events: Stream = field(default=Stream(""), repr=False)
+    events: Stream = field(default_factory=lambda: Stream(""), repr=False)
+    recorder: LiveRecorder | None = field(default=None, repr=False)
+    memory: Memory | None = field(default=None, repr=False)
+    partial: bool = field(default=False, repr=False)
+
+    @property
+    def steps(self) -> Mapping[str, StepRun]:
+        """Every step that the body made, by key, in the order of the body."""
+        return {} if self.recorder is None else {step.key: step for step in self._recorded()}
 
     @property
     def tasks(self) -> list[StepRun]:
-        """The task calls, in the order in which they began."""
-        return [step for step in self.steps.values() if step.kind == "task"]
+        """The task calls, in the order in which they began; those that did not begin come last."""
+        tasks = [step for step in self._recorded() if step.task is not None]
+        return sorted(tasks, key=lambda step: step.began or math.inf)
+
+    @cached_property
+    def graph(self) -> Graph | None:
+        """What the body recorded, None before it was recorded."""
+        return None if self.recorder is None else self.recorder.graph()
 
     def states(self) -> Mapping[str, str]:
         """Return the state of every step by its key, as `Graph.picture` takes it."""
@@ -71,63 +77,38 @@ class Run:
         """Return rows and time of every step by its key, as `Graph.picture` takes it."""
         return {key: _note(step) for key, step in self.steps.items()}
 
-    def began(self, step: Step) -> None:
-        """Note that a step starts to run."""
-        found = self._of(step)
-        found.state = "running"
-        found.started = time.perf_counter()
-        if step.task is None:
-            self._tell("started", found)
+    def tell(self, kind: Kind, step: StepRun) -> None:
+        """Tell the listeners what became of a step."""
+        self.events.emit(
+            kind,
+            step.key,
+            step.name,
+            attempt=step.attempts,
+            seconds=step.seconds,
+            rows=step.rows,
+            bytes=step.bytes,
+            error=step.error,
+            detail=step.detail,
+        )
 
-    def tried(self, step: Step) -> None:
-        """Note one more attempt of a step."""
-        found = self._of(step)
-        found.attempts += 1
-        self._tell("started", found)
-
-    def ended(self, step: Step, value: Any) -> None:
-        """Note the value of a step: a LazyFrame is only planned, a DataFrame has rows."""
-        found = self._of(step)
-        found.seconds = time.perf_counter() - found.started
-        found.state = "planned" if type(value).__name__ == "LazyFrame" else "done"
-        found.rows = value.height if type(value).__name__ == "DataFrame" else None
-        self._tell("planned" if found.state == "planned" else "succeeded", found)
-
-    def failed(self, step: Step, error: BaseException) -> None:
-        """Note that the last attempt of a step raised."""
-        found = self._of(step)
-        found.seconds = time.perf_counter() - found.started
-        found.state = "failed"
-        found.error = f"{type(error).__name__}: {error}"[:500]
-        self._tell("failed", found)
-
-    def cancelled(self, step: Step) -> None:
-        """Note that a step will not start, unless it already has."""
-        found = self._of(step)
-        if found.state == "recorded":
-            found.state = "cancelled"
-            self._tell("cancelled", found)
-
-    def _tell(self, kind: Kind, step: StepRun) -> None:
+    def note(self, step: StepRun, kind: Any, details: Mapping[str, Any]) -> None:
+        """Tell the listeners what an attempt says: see `attempt`."""
+        error = details.get("error")
+        if isinstance(error, BaseException):
+            details = {**details, "error": f"{type(error).__name__}: {error}"[:500]}
+        if self.memory is not None:
+            self.memory.noted(step, kind, details)
         if self.events:
-            self.events.emit(
-                kind,
-                step.key,
-                step.name,
-                attempt=step.attempts,
-                seconds=step.seconds,
-                rows=step.rows,
-                error=step.error,
-            )
+            known = {name: details[name] for name in ("attempt", "seconds", "error") if name in details}
+            self.events.emit(kind, step.key, step.name, **known, detail=str(details.get("line", "")))
+
+    def _recorded(self) -> list[StepRun]:
+        return [] if self.recorder is None else cast("list[StepRun]", self.recorder.steps)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         """Draw the executed graph with states, rows and times, once the run is over."""
         picture = {} if self.graph is None else self.graph.mimebundle(self.states(), self.notes())
         return {**picture, "text/plain": str(self)}
-
-    def _of(self, step: Step) -> StepRun:
-        kind = "inline" if step.task is None else "task"
-        return self.steps.setdefault(step.key, StepRun(step.key, step.name, kind))
 
     def __str__(self) -> str:
         width = max([len(step.name) for step in self.tasks], default=0)
@@ -142,16 +123,23 @@ def execute(run: Run, pipeline: RecordedPipeline, env: Any, body: Callable[[], A
     Steps run on one thread for each processor and four more, unless the options or the environment say otherwise.
 
     Raises:
-        KeyboardInterrupt: the caller was interrupted; nothing new is started.
-        Exception: the error of the task or of the body, its traceback cut to the user's own lines, with a note.
+        KeyboardInterrupt: the caller was interrupted, once; nothing new is started, and what runs is stopped where
+            that is possible.
+        Exception: the error of the task or of the body, its traceback cut to the user's own lines, with a note; an
+            ExceptionGroup of several.
     """
-    engine = Engine(run, env, options.max_workers or env.max_workers or (os.cpu_count() or 1) + 4)
+    run.events = Stream(run.id, options.listeners)
+    run.partial = options.partial
+    engine = Engine(run, env, options, _workers(env, options))
+    recorder = run.recorder = LiveRecorder(pipeline, env, engine.force, engine.done, StepRun)
+    if run.memory is not None and run.memory.resumes:
+        recorder.met = run.memory.met
     outcome: list[tuple[bool, Any]] = []
     over = threading.Event()
 
     def work() -> None:
         try:
-            outcome.append((True, _record_and_finish(engine, pipeline, env, body)))
+            outcome.append((True, _record_and_finish(engine, recorder, body)))
         except BaseException as error:
             outcome.append((False, error))
         finally:
@@ -160,44 +148,125 @@ def execute(run: Run, pipeline: RecordedPipeline, env: Any, body: Callable[[], A
 
     start = time.perf_counter()
     run.state = "running"
-    run.events = Stream(run.id, options.listeners)
-    run.events.emit("run_started", "", run.pipeline, detail=run.environment)
-    name = f"glacier-{run.id}"
-    threading.Thread(target=contextvars.copy_context().run, args=(work,), name=name, daemon=True).start()
+    if run.events:
+        run.events.emit("run_started", "", run.pipeline, detail=run.environment)
+    thread = threading.Thread(
+        target=contextvars.copy_context().run, args=(work,), name=f"glacier-{run.id}", daemon=True
+    )
     try:
-        over.wait()
+        thread.start()
+        while not over.wait(_SLICE):
+            engine.nudge()
+        succeeded, value = outcome[0]
+        if isinstance(value, KeyboardInterrupt) and not succeeded:
+            # Polars raises one in the thread of the query as well: the caller's own is on its way.
+            time.sleep(_GRACE)
+            raise KeyboardInterrupt
     except KeyboardInterrupt:
-        engine.close()
-        run.state = "cancelled"
-        run.seconds = time.perf_counter() - start
-        run.events.emit("run_finished", "", run.pipeline, seconds=run.seconds, detail=run.state)
+        _interrupted(engine, over)
+        _over(run, "cancelled", start)
         raise
-    run.seconds = time.perf_counter() - start
-    succeeded, value = outcome[0]
-    run.state = "done" if succeeded else "failed"
-    error = None if succeeded else f"{type(value).__name__}: {value}"[:500]
-    run.events.emit("run_finished", "", run.pipeline, seconds=run.seconds, error=error, detail=run.state)
+    _over(run, "done" if succeeded else "failed", start, None if succeeded else value)
     if succeeded:
         return value
     raise _noted(value, run)
 
 
-def _record_and_finish(engine: Engine, pipeline: RecordedPipeline, env: Any, body: Callable[[], Any]) -> Any:
-    recorder = LiveRecorder(pipeline, env, engine.value, engine.done)
+def _workers(env: Any, options: RunOptions) -> int:
+    if context.gate.get() is not None:
+        return 1
+    return options.max_workers or env.max_workers or (os.cpu_count() or 1) + 4
+
+
+def _interrupted(engine: Engine, over: threading.Event) -> None:
+    """Stop a run; a second interrupt while that is under way changes nothing."""
+    deadline = time.monotonic() + _GRACE
+    while not over.is_set() and (left := deadline - time.monotonic()) > 0:
+        with suppress(KeyboardInterrupt):
+            engine.interrupt()
+            over.wait(left)
+
+
+def _over(run: Run, state: State, start: float, error: BaseException | None = None) -> None:
+    """Note the end of a run, and what did not come to its turn."""
+    run.seconds = time.perf_counter() - start
+    run.state = state
+    for step in run.recorder.steps if run.recorder else ():
+        assert isinstance(step, StepRun)
+        if step.state in _UNFINISHED:
+            if state == "done" and step.state == "recorded" and not step.known and run.partial:
+                step.state, step.detail = "skipped", "not asked for"
+                if run.events:
+                    run.tell("skipped", step)
+                continue
+            settled = step.state == "recorded" and run.memory is not None and run.memory.is_settled(step)
+            step.state = "cached" if settled else "cancelled"
+            if run.memory is not None and not settled and step.task is not None:
+                run.memory.lost(step)
+            if run.events:
+                run.tell("cached" if settled else "cancelled", step)
+    text = None if error is None else f"{type(error).__name__}: {error}"[:500]
+    if run.memory is not None:
+        run.memory.finished(text)
+    if run.events:
+        run.events.emit("run_finished", "", run.pipeline, seconds=run.seconds, error=text, detail=state)
+
+
+_UNFINISHED = frozenset({"recorded", "ready", "running", "cancelled"})
+
+
+def _record_and_finish(engine: Engine, recorder: LiveRecorder, body: Callable[[], Any]) -> Any:
     try:
-        with context.using(context.recorder, recorder):
-            result = _body_result(body, engine)
-        engine.finish([step for step in recorder.steps.values() if step.task is not None])
+        with context.using(context.recorder, recorder), context.using(context.lines, engine.say):
+            result = _body_result(body, engine, recorder)
+    except Exception as error:
+        if engine.run.memory is not None:
+            engine.run.memory.drawn(recorder)
+        if engine.options.on_error == "continue":
+            _finish_after(error, engine, recorder)
+        raise
+    if engine.run.memory is not None:
+        engine.run.memory.drawn(recorder)
+    with context.using(context.lines, engine.say):
+        return _finished(engine, _tasks(recorder), result)
+
+
+def _finished(engine: Engine, tasks: list[StepRun], result: Any) -> Any:
+    """Run what is asked for of the tasks, and return what the run returns."""
+    if not engine.options.partial:
+        engine.finish(tasks)
         return replaced(result, plain)
-    finally:
-        engine.run.graph = recorder.graph()
+    selection = Selection(engine.options, tasks)
+    engine.finish(selection.steps)
+    return selection.result() if selection.returns_named else replaced(result, plain)
 
 
-def _body_result(body: Callable[[], Any], engine: Engine) -> Any:
+def _finish_after(error: Exception, engine: Engine, recorder: LiveRecorder) -> None:
+    """Run what the body has left behind when it raised `error`.
+
+    Raises:
+        ExceptionGroup: something failed that is not the body's error.
+    """
+    try:
+        engine.finish(_tasks(recorder))
+    except Exception as other:
+        others: Any = other.exceptions if isinstance(other, ExceptionGroup) else (other,)  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+        different: list[Exception] = [each for each in others if each is not error]
+        if different:
+            message = f"{len(different) + 1} parts of pipeline {engine.run.pipeline!r} failed"
+            raise ExceptionGroup(message, [error, *different]) from None
+
+
+def _tasks(recorder: LiveRecorder) -> list[StepRun]:
+    return [step for step in cast("list[StepRun]", recorder.steps) if step.task is not None]
+
+
+def _body_result(body: Callable[[], Any], engine: Engine, recorder: LiveRecorder) -> Any:
     try:
         return body()
     except TypeError as error:
-        if engine.values and error not in engine.errors.values():
+        ours = any(step.failure is error for step in cast("list[StepRun]", recorder.steps))
+        if not ours and any(step.known for step in cast("list[StepRun]", recorder.steps)):
             error.add_note(
                 "if a task's result was handed to code that insists on its plain type, do this inside a task"
             )

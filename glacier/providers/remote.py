@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import weakref
 from abc import ABC, abstractmethod
+from collections import OrderedDict
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 from uuid import uuid4
 
+from glacier import context
 from glacier.errors import AccessError, MissingExtraError
 from glacier.resources import polars_functions
 from glacier.resources.formats import escaped, is_pattern
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["POLARS_PATIENCE", "CloudStorage", "Credentials", "package", "patience"]
 
+_SETTLED = 100
 RETRIES = 3
 """Times a request is sent again after a failure that may pass. Polars rebuilds its store once and so doubles it."""
 SILENCE = timedelta(seconds=28)
@@ -44,6 +48,7 @@ class CloudStorage(ABC):
 
     def __init__(self, credentials: Credentials) -> None:
         self.credentials = credentials
+        credentials.storage = self
         self._stores: dict[str, ObjectStore] = {}
         polars_functions.prepare()
 
@@ -66,6 +71,13 @@ class CloudStorage(ABC):
             self.credentials.fetch()
             self._stores[bucket_name] = self.open(bucket_name)
         return self._stores[bucket_name]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_stores": {}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        polars_functions.prepare()
 
     def key(self, bucket_name: str, path: str) -> str:
         """Return the path, which is the key, after checking bucket name and path."""
@@ -131,13 +143,16 @@ class Credentials(ABC):
     """The credentials of one provider, fetched when they are first needed and again before they expire.
 
     Called without arguments it is a credential provider for Polars, `for_obstore` one for obstore. A pickle of it holds
-    no secret: in the same process it stands for the same object, in another one it refuses to serve.
+    no secret: in the same process it stands for the same object, in another one it refuses to serve. A process that
+    runs a task is told beside the pickle (`context.carried`) how to get the same credentials: config and secrets in it.
     """
 
     kind: ClassVar[str]
 
     def __init__(self) -> None:
         self._token = uuid4().hex
+        self.storage: CloudStorage | None = None
+        """Whose credentials these are: a query that carries them leads back to its storage."""
         _alive[self._token] = self
 
     @abstractmethod
@@ -168,6 +183,11 @@ class Credentials(ABC):
         return AccessError(f"no credentials for {self.kind}: {why}", hint=hint)
 
     def __reduce__(self) -> tuple[Any, ...]:
+        carried = context.carried.get()
+        if carried is not None:
+            cached = {name for name, value in vars(type(self)).items() if isinstance(value, cached_property)}
+            known = {name: value for name, value in vars(self).items() if name not in cached}
+            carried[self._token] = _settle, (type(self), known)
         return _recalled, (self._token, self.kind)
 
     def __repr__(self) -> str:
@@ -201,6 +221,21 @@ def package(name: str, extra: str) -> Any:
 
 
 _alive: weakref.WeakValueDictionary[str, Credentials] = weakref.WeakValueDictionary()
+
+
+_settled: OrderedDict[str, Credentials] = OrderedDict()
+"""The latest credentials that came from another process: nothing else keeps them between two tasks."""
+
+
+def _settle(kind: type[Credentials], known: dict[str, Any]) -> None:
+    """Make the credentials of another process serve here."""
+    token = known["_token"]
+    if token not in _alive:
+        made = kind.__new__(kind)
+        vars(made).update(known)
+        _alive[token] = _settled[token] = made
+        if len(_settled) > _SETTLED:
+            _settled.popitem(last=False)
 
 
 def _recalled(token: str, kind: str) -> Credentials | _Elsewhere:

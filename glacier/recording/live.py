@@ -6,57 +6,62 @@
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING, Any, Self
+import sys
+from typing import TYPE_CHECKING, Any, cast
 
 import wrapt
 
 from glacier import context
 from glacier.recording import sites
 from glacier.recording.recorder import Recorder
-from glacier.recording.steps import operands
+from glacier.recording.steps import Step, operands
 
 if TYPE_CHECKING:
-    import inspect
     from collections.abc import Callable, Iterator, Mapping
 
-    from glacier.recording.steps import RecordedPipeline, RecordedTask, Step
+    from glacier.recording.steps import RecordedPipeline, RecordedTask, Spot
 
-__all__ = ["Deferred", "LiveRecorder", "is_handle", "plain"]
+__all__ = ["Deferred", "LiveRecorder", "LiveStep", "is_handle", "plain"]
 
 _PLAIN = (type(None), bool, complex, bytes)
 
 
-class Deferred(wrapt.LazyObjectProxy[Any]):
+class Deferred(wrapt.BaseObjectProxy[Any]):
     """The value of a step, computed when it is first touched.
 
     Methods, items and operators that the body itself uses become steps of their own, so that what the body derives
-    from a result keeps its place in the graph. Whoever else touches it meets the plain value.
+    from a result keeps its place in the graph. Whoever else touches it meets the plain value. It alone holds the value:
+    what nobody refers to any more is let go, as in plain Python.
     """
 
+    __slots__ = ("_self_step",)
+
     __wrapped__: Any
+    _self_step: LiveStep
 
-    def __new__(cls, compute: Callable[[], Any], step: Step, recorder: LiveRecorder) -> Self:
-        """Make the proxy; wrapt would look at its arguments for an interface."""
-        return super().__new__(cls, compute)
+    # wrapt's C code asks for the value by these names: https://wrapt.readthedocs.io/en/latest/wrappers.html
+    __wrapped_factory__ = True
 
-    def __init__(self, compute: Callable[[], Any], step: Step, recorder: LiveRecorder) -> None:
-        super().__init__(compute)
-        self._self_step = step
-        self._self_recorder = recorder
+    def __wrapped_get__(self) -> Any:
+        return self._self_step.force(self)
+
+    def __wrapped_setattr_fixups__(self) -> None:
+        """Leave the class as it is: it has every special method from the start."""
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self.__wrapped__, name)
         if name.startswith("_") or not callable(value):
             return value
-        return self._self_recorder.method(self, name, value)
+        return self._self_step.recorder.method(self, name, value)
 
     def __getitem__(self, item: Any) -> Any:
-        return self._self_recorder.operation("getitem", operator.getitem, self, item)
+        return self._self_step.recorder.operation("getitem", operator.getitem, self, item)
 
     def __iter__(self) -> Iterator[Any]:
         count = sites.unpack_count(sites.caller())
         values = iter(self.__wrapped__)
-        return values if count is None or not self._self_recorder.listens() else self._self_recorder.items(self, values)
+        recorder = self._self_step.recorder
+        return values if count is None or not recorder.listens() else recorder.items(self, values)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the real value."""
@@ -74,7 +79,7 @@ _BINARY = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "
 def _operator(name: str, function: Callable[..., Any], *, reflected: bool = False) -> Callable[..., Any]:
     def apply(self: Any, *others: Any) -> Any:
         values = (*others, self) if reflected else (self, *others)
-        return self._self_recorder.operation(name, function, *values)
+        return self._self_step.recorder.operation(name, function, *values)
 
     return apply
 
@@ -100,36 +105,60 @@ def _tracked(kind: type[Any]) -> type[Any]:
 
 
 _TRACKED = {kind: _tracked(kind) for kind in (int, float, str)}
-_HANDLES = (Deferred, *_TRACKED.values())
+_HANDLES: frozenset[type[Any]] = frozenset({Deferred, *_TRACKED.values()})
 
 
 def is_handle(value: Any) -> bool:
     """Whether a value is a Deferred, or a scalar that an operation of the body gave."""
-    return issubclass(type(value), _HANDLES)
+    return type(value) in _HANDLES
+
+
+class LiveStep(Step):
+    """A step of a run; `handle` is what waits for its value, None once it is there."""
+
+    recorder: LiveRecorder
+    handle: Deferred | None = None
+
+    def force(self, handle: Deferred) -> Any:
+        """Bring the step and everything it needs to its value, for `handle`."""
+        return self.recorder.force(self, handle)
 
 
 class LiveRecorder(Recorder):
     """Records a body that works on real data.
 
     `force` brings a step and everything it needs to its value; `done` is told the value of an operation that the body
-    did itself.
+    did itself. `make` is the class of the steps.
     """
 
     def __init__(
         self,
         pipeline: RecordedPipeline,
         env: Any,
-        force: Callable[[Step], Any],
-        done: Callable[[Step, Any], None],
+        force: Callable[[Any, Deferred], Any],
+        done: Callable[[Any, Any], None],
+        make: type[LiveStep] = LiveStep,
     ) -> None:
         super().__init__(pipeline, env)
         self.force = force
         self._done = done
+        self._step_type = make
+        self.met: Callable[[Any], None] | None = None
+        """What is told of each task call as the body makes it."""
 
-    def call(self, task: RecordedTask, bound: inspect.BoundArguments) -> Deferred:
+    def call(self, task: RecordedTask, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Deferred:
         """Record a task call; return its value to come."""
-        step = self.task_step(task, bound)
-        return Deferred(lambda: self.force(step), step, self)
+        step: Any = self.task_step(task, args, kwargs, sys._getframe(2))  # pyright: ignore[reportPrivateUsage]
+        step.handle = deferred = Deferred(None)
+        deferred._self_step = step
+        if self.met is not None:
+            self.met(step)
+        return deferred
+
+    def _make(self, spot: Spot, number: int, serial: int, group: tuple[str, ...]) -> LiveStep:
+        step = self._step_type(spot, number, serial, group)
+        step.recorder = self
+        return step
 
     def verb(self, resource: Any, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Do what the body asks of a resource, as a recorded operation."""
@@ -137,10 +166,9 @@ class LiveRecorder(Recorder):
         with context.using(context.recorder, None):
             return self._finished(step, getattr(resource, name)(*args, **kwargs))
 
-    def source_of(self, value: Any) -> Iterator[str]:
-        """Yield the step of a Deferred."""
-        if is_handle(value):
-            yield value._self_step.key
+    def step_of(self, value: Any) -> Step | None:
+        """Return the step of a Deferred, or of a scalar that an operation gave."""
+        return value._self_step if type(value) in _HANDLES else None
 
     def method(self, owner: Deferred, name: str, bound_method: Callable[..., Any]) -> Callable[..., Any]:
         """Return `bound_method`, as a recorded operation where the body itself asked for it."""
@@ -179,14 +207,18 @@ class LiveRecorder(Recorder):
         if type(value) in _PLAIN:
             return value
         if type(value) not in _TRACKED:
-            return Deferred(lambda: value, step, self)
+            deferred = Deferred(None)
+            deferred._self_step = step  # pyright: ignore[reportAttributeAccessIssue]
+            deferred.__wrapped__ = value
+            return deferred
         scalar = _TRACKED[type(value)](value)
-        scalar._self_step, scalar._self_recorder = step, self
+        scalar._self_step = step
         return scalar
 
 
 def plain(value: Any) -> Any:
     """Return the real value behind a handle, and anything else as it is."""
-    if issubclass(type(value), Deferred):
+    kind = cast("Any", type(value))
+    if kind is Deferred:
         return value.__wrapped__
-    return type(value).__mro__[1](value) if is_handle(value) else value
+    return kind.__mro__[1](value) if kind in _HANDLES else value

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -11,14 +10,14 @@ from glacier import context
 from glacier.errors import PipelineError
 from glacier.graph import Graph
 from glacier.recording import sites
-from glacier.recording.steps import Input, Resource, Step, inputs_of
+from glacier.recording.steps import ATOMS, Resource, Spot, Step, nested
+from glacier.resources import Bucket, Serverless
 
 if TYPE_CHECKING:
-    import inspect
-    from collections.abc import Generator, Iterator, Mapping
+    from collections.abc import Generator, Iterable, Iterator, Mapping
+    from types import FrameType
 
-    from glacier.graph import Access
-    from glacier.recording.steps import Decision, RecordedPipeline, RecordedTask
+    from glacier.recording.steps import Decision, Label, RecordedPipeline, RecordedTask
 
 __all__ = ["Recorder", "nest"]
 
@@ -33,15 +32,21 @@ class Recorder(ABC):
         self.name = pipeline.name
         self.env = env
         self.body = pipeline.fn.__code__
-        self.steps: dict[str, Step] = {}
+        self.steps: list[Step] = []
         self.resources: dict[str, Resource] = {}
         self.objects: dict[str, list[Any]] = {}
-        self._by_identity: dict[int, Resource] = {}
+        self.group: tuple[str, ...] = ()
+        self.decisions: tuple[Decision, ...] = ()
+        """The decisions taken so far on this way through the body."""
+        self._by_identity: dict[int, tuple[Any, Resource]] = {}
         self._stack: list[RecordedPipeline] = [pipeline]
-        self._counts: Counter[str] = Counter()
+        self._spots: dict[tuple[Any, ...], Spot] = {}
+        self._places: dict[str, Spot] = {}
+        self._known: set[RecordedTask] = set()
+        self._complete = 0
 
     @abstractmethod
-    def call(self, task: RecordedTask, bound: inspect.BoundArguments) -> Any:
+    def call(self, task: RecordedTask, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Record a task call; return what the body gets in place of its value."""
 
     @abstractmethod
@@ -49,18 +54,12 @@ class Recorder(ABC):
         """Record an operation of a resource that the body itself calls."""
 
     @abstractmethod
-    def source_of(self, value: Any) -> Iterator[str]:
-        """Yield the keys of the steps whose values stand in `value`."""
+    def step_of(self, value: Any) -> Step | None:
+        """Return the step whose value `value` stands for, None where it is no handle."""
 
-    @property
-    def group(self) -> tuple[str, ...]:
-        """The names of the nested pipelines around the code that runs now."""
-        return tuple(pipeline.name for pipeline in self._stack[1:])
-
-    @property
-    def decisions(self) -> tuple[Decision, ...]:
-        """The decisions taken so far on this way through the body."""
-        return ()
+    def steps_within(self, value: Any) -> Iterator[Step]:
+        """Yield the steps whose values stand in something that is no handle itself, such as a plan."""
+        return iter(())
 
     def resource(self, resource: Any, name: str | None = None) -> None:
         """Make a resource a node of the graph; a Bucket or Serverless names itself, others need `name`."""
@@ -70,30 +69,54 @@ class Recorder(ABC):
         if described is not None:
             known = self.resources.setdefault(described.key, described)
             self.objects.setdefault(described.key, []).append(resource)
-            self._by_identity[id(resource)] = known
+            # The resource itself is kept too: another object may get the identity of one that is gone.
+            self._by_identity[id(resource)] = resource, known
 
-    def task_step(self, task: RecordedTask, bound: inspect.BoundArguments) -> Step:
-        """Record a task call as a step.
+    def task_step(self, task: RecordedTask, args: tuple[Any, ...], kwargs: Mapping[str, Any], frame: FrameType) -> Step:
+        """Record a task call as a step, whose missing parameters are filled.
 
         Raises:
+            MissingDependencyError: a parameter is neither given nor known to the environment.
             PipelineError: the task belongs to another environment than the pipeline.
         """
-        self._same_environment("task", task)
-        step = self._step(task.name, f"{task.name}()", self._task_inputs(task, bound))
+        if task not in self._known:
+            self._same_environment("task", task)
+            self._known.add(task)
+        signature = task.signature
+        if kwargs or len(args) != signature.count:
+            args, kwargs = signature.fill("task", task.name, self.env, args, kwargs)
+        step = self._step(task.name, frame)
         step.task = task
-        step.bound = bound
+        if args:
+            step.args = args
+        if kwargs:
+            step.kwargs = kwargs
+        self._connect(step, signature.named(args, kwargs))
         return step
 
     def inline_step(self, name: str, text: str, operands: Mapping[str, Any]) -> Step:
         """Record an operation that the body itself does, with what it needs."""
-        return self._step(name, text, inputs_of(operands, self._sources))
+        step = self._step(name, sites.caller())
+        step._text = text  # pyright: ignore[reportPrivateUsage]
+        self._connect(step, operands.items())
+        return step
 
     def graph(self) -> Graph:
         """Return what was recorded as a graph."""
+        self.complete()
         nodes = [resource.node() for resource in self.resources.values()]
-        nodes += [step.node(self.env) for step in self.steps.values()]
-        edges = [edge for step in self.steps.values() for edge in step.edges()]
+        nodes += [step.node(self.env) for step in self.steps]
+        edges = [edge for step in self.steps for edge in step.edges()]
         return Graph(self.name, tuple(nodes), tuple(edges))
+
+    def complete(self) -> None:
+        """Add to the steps what their sources say they take from the registry: asked for only when it is looked at."""
+        for step in self.steps[self._complete :]:
+            if step.task is not None and step.task.usage.registry:
+                found = list(self._registry_needs(step.task))
+                step.needs = (*step.needs, *(resource for resource, _ in found))
+                step.labels = (*step.labels, *(label for _, label in found))
+        self._complete = len(self.steps)
 
     @contextmanager
     def nested_in(self, pipeline: RecordedPipeline) -> Generator[None]:
@@ -110,46 +133,89 @@ class Recorder(ABC):
                 hint="break the circle: call its tasks instead",
             )
         self._stack.append(pipeline)
+        outer, self.group = self.group, (*self.group, pipeline.name)
         try:
             yield
         finally:
             self._stack.pop()
+            self.group = outer
 
-    def _step(self, name: str, text: str, inputs: tuple[Input, ...]) -> Step:
-        frame = sites.caller()
-        place = "@".join(part for part in (name, sites.place(frame, self.body)) if part)
-        self._counts[place] += 1
-        key = place if self._counts[place] == 1 else f"{place}#{self._counts[place]}"
-        step = Step(key, name, text, inputs, self.group, sites.line_of(frame), decisions=self.decisions)
-        self.steps[key] = step
+    def _step(self, name: str, frame: FrameType) -> Step:
+        # A call in the body itself is found by its instruction alone, any other by the whole way to it.
+        spot = self._spots.get((name, frame.f_lasti)) if frame.f_code is self.body else None
+        if spot is None:
+            spot = self._spot(name, frame)
+        spot.count = number = spot.count + 1
+        steps = self.steps
+        step = self._make(spot, number, len(steps), self.group)
+        steps.append(step)
+        if self.decisions:
+            step.decisions = self.decisions
         return step
 
-    def _task_inputs(self, task: RecordedTask, bound: inspect.BoundArguments) -> tuple[Input, ...]:
-        usage = task.usage
+    def _make(self, spot: Spot, number: int, serial: int, group: tuple[str, ...]) -> Step:
+        return Step(spot, number, serial, group)
 
-        def sources(parameter: str, value: Any) -> tuple[Input, ...]:
-            access = usage.parameters.get(parameter, "both")
-            return inputs_of({parameter: value}, lambda inner: self._sources(inner, access))
+    def _spot(self, name: str, frame: FrameType) -> Spot:
+        """Return where in the body a step called `name` is made now: the same for every turn of a loop."""
+        frame = sites.outside(frame)
+        known = self._spots.get((name, *sites.mark(frame, self.body)))
+        return self._new_spot(name, frame) if known is None else known
 
-        found = [each for name, value in bound.arguments.items() for each in sources(name, value)]
-        return (*found, *self._registry_inputs(usage.registry))
+    def _new_spot(self, name: str, frame: FrameType) -> Spot:
+        codes, instructions = sites.way(frame, self.body)
+        place = "@".join(part for part in (name, sites.place(codes, instructions)) if part)
+        # Another instruction may stand at the same place, such as in a `finally` that the compiler writes twice. The
+        # spot keeps the codes alive, whose identities are in its key.
+        spot = self._places.setdefault(place, Spot(name, place, sites.line_of(frame), codes))
+        at_body = frame.f_code is self.body
+        key = (name, frame.f_lasti) if at_body else (name, *sites.mark(frame, self.body))
+        self._spots[key] = spot
+        if spot.codes is not codes:
+            spot.codes = (*spot.codes, *codes)
+        return spot
 
-    def _registry_inputs(self, names: Mapping[str, Access]) -> Iterator[Input]:
-        for name, access in names.items():
-            resource = self.env.resources.get(name)
-            if resource is not None:
-                self.resource(resource, name)
-                yield Input(self._by_identity[id(resource)].key, name, access)
+    def _connect(self, step: Step, named: Iterable[tuple[str, Any]]) -> None:
+        """Note which steps and resources stand in the arguments of a step."""
+        needs: list[Step | Resource] = []
+        labels: list[str] = []
+        for name, value in named:
+            if type(value) in ATOMS:
+                continue
+            source = self.step_of(value)
+            if source is not None:
+                needs.append(source)
+                labels.append(name)
+                continue
+            for inner in nested(value):
+                for each in self._sources(inner):
+                    needs.append(each)
+                    labels.append(name)
+        if needs:
+            step.needs = tuple(needs)
+            step.labels = tuple(labels)
 
-    def _sources(self, value: Any, access: Access = "read") -> Iterator[tuple[str, Access]]:
-        for key in self.source_of(value):
-            yield key, "data"
+    def _sources(self, value: Any) -> Iterator[Step | Resource]:
+        if type(value) in ATOMS:
+            return
+        step = self.step_of(value)
+        if step is not None:
+            yield step
+            return
+        yield from self.steps_within(value)
         known = self._by_identity.get(id(value))
         if known is None and _is_resource(value):
             self.resource(value)
             known = self._by_identity[id(value)]
         if known is not None:
-            yield known.key, access
+            yield known[1]
+
+    def _registry_needs(self, task: RecordedTask) -> Iterator[tuple[Resource, Label]]:
+        for name, access in task.usage.registry.items():
+            resource = self.env.resources.get(name)
+            if resource is not None:
+                self.resource(resource, name)
+                yield self._by_identity[id(resource)][1], (name, access)
 
     def _same_environment(self, what: str, thing: Any) -> None:
         env = context.stand_in(thing.env)
@@ -173,14 +239,10 @@ def nest(pipeline: RecordedPipeline) -> Generator[Recorder | None]:
 
 
 def _is_resource(value: Any) -> bool:
-    from glacier.resources import Bucket, Serverless
-
     return issubclass(type(value), Bucket | Serverless)
 
 
 def _describe(resource: Any, name: str | None) -> Resource | None:
-    from glacier.resources import Bucket, Serverless
-
     if issubclass(type(resource), Bucket):
         label = f"{resource.bucket_name}/{resource.path}"
         return Resource(f"bucket:{label}", label, "bucket", resource)

@@ -8,44 +8,74 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from itertools import islice
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from glacier.graph import Site
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import CodeType, FrameType, TracebackType
 
-__all__ = ["caller", "from_user", "in_file", "is_foreign", "line_of", "place", "unpack_count"]
+__all__ = ["caller", "from_user", "in_file", "is_foreign", "line_of", "mark", "outside", "place", "unpack_count", "way"]
 
 _OURS = str(Path(__file__).parent.parent)
 _STDLIB = str(Path(contextlib.__file__).parent)
 _DEMO = str(Path(_OURS, "demo"))
-_places: dict[tuple[CodeType, int], str] = {}
+_ours: dict[str, bool] = {}
+"""Whether the code of a file is Glacier's own: asked for every step."""
 
 
 def caller() -> FrameType:
     """Return the nearest frame outside Glacier and the proxies it uses."""
-    frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
-    while frame.f_back is not None and _is_machinery(frame.f_code.co_filename):
+    return outside(sys._getframe(1))  # pyright: ignore[reportPrivateUsage]
+
+
+def outside(frame: FrameType) -> FrameType:
+    """Return `frame`, or the nearest one above it that is outside Glacier."""
+    while _is_machinery(frame.f_code.co_filename) and frame.f_back is not None:
         frame = frame.f_back
     return frame
 
 
-def place(frame: FrameType, body: CodeType) -> str:
-    """Name the place of `frame` within the pipeline body: `line:column` of each call on the way, innermost last.
+def way(frame: FrameType, body: CodeType) -> tuple[list[CodeType], list[int]]:
+    """Return the functions from `frame` up to the pipeline body, without Glacier's own, and where each of them is."""
+    codes: list[CodeType] = []
+    instructions: list[int] = []
+    here: FrameType | None = frame
+    while here is not None:
+        code = here.f_code
+        if not _is_machinery(code.co_filename):
+            codes.append(code)
+            instructions.append(here.f_lasti)
+        if code is body:
+            break
+        here = here.f_back
+    return codes, instructions
+
+
+def mark(frame: FrameType, body: CodeType) -> list[int]:
+    """Return what `way` returns as numbers: the same for the same way, as long as the functions are alive."""
+    marks: list[int] = []
+    here: FrameType | None = frame
+    while here is not None:
+        code = here.f_code
+        if not _ours.get(code.co_filename, False):
+            marks.append(id(code))
+            marks.append(here.f_lasti)
+        if code is body:
+            break
+        here = here.f_back
+    return marks
+
+
+def place(codes: Iterable[CodeType], instructions: Iterable[int]) -> str:
+    """Name the place that `way` found: `line:column` of each call on the way, innermost last.
 
     Lines count from the first line of each function, so that a change above it moves nothing.
     """
-    parts: list[str] = []
-    here: FrameType | None = frame
-    while here is not None:
-        if not _is_machinery(here.f_code.co_filename):
-            parts.append(_position(here.f_code, here.f_lasti))
-        if here.f_code is body:
-            break
-        here = here.f_back
+    parts = [_position(code, instruction) for code, instruction in zip(codes, instructions, strict=True)]
     return "/".join(reversed(parts))
 
 
@@ -84,15 +114,19 @@ def from_user(traceback: TracebackType | None) -> TracebackType | None:
 
 
 def _is_machinery(filename: str) -> bool:
-    return filename.startswith(_OURS) and not filename.startswith(_DEMO)
+    known = _ours.get(filename)
+    if known is None:
+        known = _ours[filename] = filename.startswith(_OURS) and not filename.startswith(_DEMO)
+    return known
 
 
 def _position(code: CodeType, instruction: int) -> str:
-    known = _places.get((code, instruction))
-    if known is None:
-        # The end of a call is its own, while chained calls share their start.
-        _, line, _, column = next(islice(code.co_positions(), instruction // 2, None), (None, None, None, None))
-        start = code.co_firstlineno
-        known = f"{(line or start) - start}:{column if column is not None else instruction}"
-        _places[code, instruction] = known
-    return known
+    # The end of a call is its own, while chained calls share their start.
+    _, line, _, column = _positions(code)[instruction // 2]
+    start = code.co_firstlineno
+    return f"{(line or start) - start}:{column if column is not None else instruction}"
+
+
+@lru_cache(maxsize=512)
+def _positions(code: CodeType) -> tuple[tuple[int | None, int | None, int | None, int | None], ...]:
+    return tuple(code.co_positions())

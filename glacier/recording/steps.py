@@ -3,30 +3,39 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
 from glacier.graph import Access, Edge, Node, Site
 
 if TYPE_CHECKING:
-    import inspect
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from types import CodeType
 
+    from glacier.injection import Signature
     from glacier.usage import SourceUsage
 
 __all__ = [
+    "ATOMS",
+    "NOTHING",
     "Decision",
     "Input",
+    "Label",
     "RecordedPipeline",
     "RecordedTask",
     "Resource",
+    "Spot",
     "Step",
-    "inputs_of",
     "nested",
     "operands",
     "replaced",
 ]
 
 
+ATOMS: frozenset[Any] = frozenset({type(None), bool, int, float, complex, str, bytes})
+"""Types whose values hold nothing that a recorder looks for."""
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+"""No keywords."""
 _COLLECTIONS: frozenset[Any] = frozenset({list, tuple, set})
 
 
@@ -46,6 +55,11 @@ class RecordedTask(Protocol):
     @property
     def fn(self) -> Callable[..., Any]:
         """The plain function."""
+        ...
+
+    @property
+    def signature(self) -> Signature:
+        """The parameters and what can fill them."""
         ...
 
     @property
@@ -117,23 +131,92 @@ class Resource:
         return Node(self.key, self.name, "resource", {"kind": self.kind})
 
 
-@dataclass(slots=True, eq=False)
+class Spot:
+    """A place of the source at which a body makes steps: the calls that a loop makes there share it."""
+
+    __slots__ = ("codes", "count", "name", "place", "site")
+
+    def __init__(self, name: str, place: str, site: Site | None, codes: Sequence[CodeType] = ()) -> None:
+        self.name = name
+        self.place = place
+        self.site = site
+        self.codes = codes
+        self.count = 0
+
+
+Label: TypeAlias = "str | tuple[str, Access]"
+"""As which parameter a step needs something, and with which access to a resource where that is known already."""
+
+
 class Step:
     """One task call or one operation of the body, before and after it ran.
 
-    `text` is how a condition would name its value, such as `load_config()['limit']`.
+    `serial` counts the steps of a body, so that a step comes after everything it needs; `needs` says what that is, and
+    `labels` as what. They are two flat tuples because a step is made of as few objects as can be: the garbage collector
+    looks at each of them again and again.
+    `args` and `kwargs` are those of a task call, with handles in the place of values.
     """
 
-    key: str
-    name: str
-    text: str
-    inputs: tuple[Input, ...]
-    group: tuple[str, ...]
-    site: Site | None
     task: RecordedTask | None = None
-    bound: inspect.BoundArguments | None = None
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = NOTHING
+    needs: tuple[Step | Resource, ...] = ()
+    labels: tuple[Label, ...] = ()
     decisions: tuple[Decision, ...] = ()
-    approximate: bool = False
+    approximate = False
+    _text: str | None = None
+    _key: str | None = None
+
+    def __init__(self, spot: Spot, number: int, serial: int, group: tuple[str, ...]) -> None:
+        self.spot = spot
+        self.number = number
+        self.serial = serial
+        self.group = group
+
+    @property
+    def key(self) -> str:
+        """The identity of the step in every run: name, place in the source, and the count from the second time on."""
+        known = self._key
+        if known is None:
+            place = self.spot.place
+            known = self._key = place if self.number == 1 else f"{place}#{self.number}"
+        return known
+
+    @property
+    def name(self) -> str:
+        """What the user called it."""
+        return self.spot.name
+
+    @property
+    def site(self) -> Site | None:
+        """The line of the user's code, None where it is not the user's."""
+        return self.spot.site
+
+    @property
+    def text(self) -> str:
+        """How a condition names its value, such as `load_config()['limit']`."""
+        return f"{self.name}()" if self._text is None else self._text
+
+    @property
+    def arguments(self) -> Mapping[str, Any]:
+        """What a task call was given, by parameter."""
+        return {} if self.task is None else self.task.signature.arguments(self.args, self.kwargs)
+
+    @property
+    def inputs(self) -> tuple[Input, ...]:
+        """What the step needs, without doubles, in the order of the parameters."""
+        found = (self._input(source, label) for source, label in zip(self.needs, self.labels, strict=True))
+        return tuple(dict.fromkeys(found))
+
+    def _input(self, source: Step | Resource, label: Label) -> Input:
+        if not isinstance(label, str):
+            return Input(source.key, *label)
+        return Input(source.key, label, self._access(source, label))
+
+    def _access(self, source: Step | Resource, name: str) -> Access:
+        if isinstance(source, Step):
+            return "data"
+        return "read" if self.task is None else self.task.usage.parameters.get(name, "both")
 
     def node(self, env: Any, condition: str | None = None) -> Node:
         """Return the step as a node of a graph."""
@@ -151,40 +234,36 @@ class Step:
 
     def edges(self) -> Iterator[Edge]:
         """Yield what the step needs, as edges of a graph."""
+        key = self.key
         for need in self.inputs:
-            yield Edge(need.source, self.key, need.name, need.access)
+            yield Edge(need.source, key, need.name, need.access)
 
 
 def nested(value: Any) -> Iterator[Any]:
     """Yield `value` and, where it is a plain list, tuple, set or dict, everything inside it."""
+    if _type(value) not in _COLLECTIONS and _type(value) is not dict:
+        yield value
+        return
     todo: list[Any] = [value]
+    seen: set[int] = set()
     while todo:
         here = todo.pop()
         yield here
-        todo.extend(_inside(here))
+        inside = _inside(here)
+        if inside is not None and id(here) not in seen:
+            seen.add(id(here))
+            todo.extend(inside)
 
 
 def _type(value: Any) -> Any:
     return cast("Any", type(value))
 
 
-def _inside(value: Any) -> Iterable[Any]:
+def _inside(value: Any) -> Iterable[Any] | None:
     kind = _type(value)
     if kind in _COLLECTIONS:
         return value
-    return value.values() if kind is dict else ()
-
-
-def inputs_of(
-    arguments: Mapping[str, Any], sources: Callable[[Any], Iterator[tuple[str, Access]]]
-) -> tuple[Input, ...]:
-    """Return what `sources` finds in each argument, without doubles, in the order of the parameters."""
-    found: dict[Input, None] = {}
-    for name, value in arguments.items():
-        for inner in nested(value):
-            for source, access in sources(inner):
-                found[Input(source, name, access)] = None
-    return tuple(found)
+    return value.values() if kind is dict else None
 
 
 def operands(owner: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -193,10 +272,33 @@ def operands(owner: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | N
 
 
 def replaced(value: Any, replace: Callable[[Any], Any]) -> Any:
-    """Return `value` with `replace` applied to it and to everything in its plain lists, tuples, sets and dicts."""
+    """Return `value` with `replace` applied to it and to everything in its plain lists, tuples, sets and dicts.
+
+    A collection in which nothing is replaced stays the object that it is, however deep it is nested.
+    """
+    if _inside(value) is None:
+        return replace(value)
+    done: dict[int, Any] = {}
+    todo: list[tuple[Any, bool]] = [(value, False)]
+    entered: set[int] = set()
+    while todo:
+        here, ready = todo.pop()
+        if ready:
+            done[id(here)] = _rebuilt(here, done)
+        elif _inside(here) is None:
+            done[id(here)] = replace(here)
+        elif id(here) not in entered:
+            entered.add(id(here))
+            todo.append((here, True))
+            todo.extend((each, False) for each in _inside(here) or ())
+    return done[id(value)]
+
+
+def _rebuilt(value: Any, done: Mapping[int, Any]) -> Any:
+    """Return a collection of what became of its parts; a part that holds the collection itself is left as it is."""
     kind = _type(value)
-    if kind in _COLLECTIONS:
-        return kind(replaced(each, replace) for each in value)
     if kind is dict:
-        return {key: replaced(each, replace) for key, each in value.items()}
-    return replace(value)
+        new: Any = {key: done.get(id(each), each) for key, each in value.items()}
+        return value if all(new[key] is each for key, each in value.items()) else new
+    parts = [done.get(id(each), each) for each in value]
+    return value if all(new is old for new, old in zip(parts, value, strict=True)) else kind(parts)

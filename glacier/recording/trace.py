@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,6 @@ from glacier.recording.steps import Decision, operands
 from glacier.recording.symbol import Symbol
 
 if TYPE_CHECKING:
-    import inspect
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from glacier.recording.steps import RecordedPipeline, RecordedTask, Step
@@ -52,6 +52,8 @@ class Trace:
     graph: Graph
     approximations: tuple[Approximation, ...]
     paths: int
+    steps: tuple[Step, ...] = ()
+    """The steps, each after what it needs, with symbols in their arguments."""
     resources: Mapping[str, Sequence[Any]] = field(default_factory=dict[str, Any])
     tasks: Mapping[str, RecordedTask] = field(default_factory=dict[str, Any])
 
@@ -89,13 +91,9 @@ class Tracer(Recorder):
         self.taken: list[Decision] = []
         self.error: Exception | None = None
         self.approximations: dict[Approximation, None] = {}
+        self.by_key: dict[str, Step] = {}
         self._answers: dict[str, bool] = {}
         self._marked: list[Symbol] = []
-
-    @property
-    def decisions(self) -> tuple[Decision, ...]:
-        """The answers given so far on this way."""
-        return tuple(self.taken)
 
     def follow(self, body: Callable[[], Any]) -> None:
         """Call the body; an error ends this way and is kept."""
@@ -104,10 +102,12 @@ class Tracer(Recorder):
                 body()
             except Exception as error:
                 self.error = error
+        self.complete()
+        self.by_key = {step.key: step for step in self.steps}
 
-    def call(self, task: RecordedTask, bound: inspect.BoundArguments) -> Symbol:
+    def call(self, task: RecordedTask, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Symbol:
         """Record a task call; return a symbol of its annotated type."""
-        step = self.task_step(task, bound)
+        step = self.task_step(task, args, kwargs, sys._getframe(2))
         return Symbol(self, step, task.returns, step.text)
 
     def verb(self, resource: Any, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Symbol:
@@ -126,6 +126,7 @@ class Tracer(Recorder):
             outcome = self._next_answer(step)
             self._answers[step.key] = outcome
             self.taken.append(Decision(step.key, symbol._text, outcome))
+            self.decisions = tuple(self.taken)
         return self._answers[step.key]
 
     def _next_answer(self, step: Step) -> bool:
@@ -148,13 +149,14 @@ class Tracer(Recorder):
         self._marked.append(symbol)
         return f"glacier_symbol_{len(self._marked) - 1}_"
 
-    def source_of(self, value: Any) -> Iterator[str]:
-        """Yield the step of a symbol, and of every symbol inside a Polars plan or expression."""
-        if issubclass(type(value), Symbol):
-            yield value._step().key
-        else:
-            for mark in _MARK.finditer(_polars_text(value)):
-                yield self._marked[int(mark[1])]._step().key
+    def step_of(self, value: Any) -> Step | None:
+        """Return the step of a symbol."""
+        return value._step() if issubclass(type(value), Symbol) else None
+
+    def steps_within(self, value: Any) -> Iterator[Step]:
+        """Yield the step of every symbol inside a Polars plan or expression."""
+        for mark in _MARK.finditer(_polars_text(value)):
+            yield self._marked[int(mark[1])]._step()
 
 
 def _verb_type(name: str) -> Any:
@@ -194,7 +196,9 @@ def _merge(pipeline: RecordedPipeline, env: Any, paths: Sequence[Tracer], *, unf
     merger = _Merger(pipeline.name, env, paths, whole or paths)
     graph = merger.graph()
     notes.update((note, None) for note in merger.notes)
-    return Trace(graph, tuple(notes), len(paths), _objects(paths), _tasks(paths))
+    steps = {step.key: step for path in reversed([*whole, *paths]) for step in path.steps}
+    ordered = tuple(steps[key] for key in graph.order if key in steps)
+    return Trace(graph, tuple(notes), len(paths), ordered, _objects(paths), _tasks(paths))
 
 
 def _objects(paths: Sequence[Tracer]) -> dict[str, list[Any]]:
@@ -206,7 +210,7 @@ def _objects(paths: Sequence[Tracer]) -> dict[str, list[Any]]:
 
 
 def _tasks(paths: Sequence[Tracer]) -> dict[str, RecordedTask]:
-    return {key: step.task for path in paths for key, step in path.steps.items() if step.task is not None}
+    return {step.key: step.task for path in paths for step in path.steps if step.task is not None}
 
 
 def _handlers(fn: Callable[..., Any]) -> Iterator[Approximation]:
@@ -291,7 +295,7 @@ class _Merger:
     def _steps(self) -> dict[str, list[Step]]:
         steps: dict[str, list[Step]] = {}
         for path in self.paths:
-            for key, step in path.steps.items():
+            for key, step in path.by_key.items():
                 steps.setdefault(key, []).append(step)
         return steps
 
@@ -300,7 +304,7 @@ class _Merger:
         return replace(node, approximate=any(step.approximate for step in found))
 
     def _condition(self, key: str, found: Sequence[Step]) -> str | None:
-        if all(key in path.steps for path in self.whole):
+        if all(key in path.by_key for path in self.whole):
             return None
         return " and ".join(str(decision) for decision in self._governing(found)) or "on some ways"
 
@@ -338,7 +342,7 @@ class _Merger:
     def _idle(self, decision: Decision, key: str) -> bool:
         """Whether the step also runs on a way that answered the other way round."""
         other = Decision(decision.source, decision.text, not decision.outcome)
-        return any(key in path.steps and other in path.taken for path in self.paths)
+        return any(key in path.by_key and other in path.taken for path in self.paths)
 
 
 def _common(steps: Sequence[Step], implied: set[Decision]) -> str:

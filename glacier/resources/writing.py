@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import IO, TYPE_CHECKING, Any, cast
 
+from glacier import context
+
 if TYPE_CHECKING:
     import polars as pl
     from obstore.store import ObjectStore
@@ -40,17 +42,31 @@ def replace(store: ObjectStore, key: str, form: Format, frame: pl.LazyFrame, gua
 
     Raises:
         GlacierError: what `guard` makes of the store's errors.
+        TaskCancelledError: the run was cancelled meanwhile; the old object stays.
         Exception: the query's own error.
     """
-    draft = Draft(store, key, guard)
+    try:
+        _write(Draft(store, key, guard), form, frame)
+    except context.AloneError:
+        _write(Draft(store, key, guard), form, frame)
+
+
+def _write(draft: Draft, form: Format, frame: pl.LazyFrame) -> None:
     try:
         form.sink(frame, cast("IO[bytes]", draft))
+        _still_wanted()
         draft.commit()
     except BaseException:
         draft.abandon()
         if draft.error is not None:
             raise draft.error from draft.error.__cause__
         raise
+
+
+def _still_wanted() -> None:
+    using = context.usage.get()
+    if using is not None:
+        using.check()
 
 
 def create(store: ObjectStore, key: str, form: Format, frame: pl.LazyFrame, guard: Guard) -> None:
@@ -65,11 +81,12 @@ def create(store: ObjectStore, key: str, form: Format, frame: pl.LazyFrame, guar
     with tempfile.TemporaryFile() as file:
         form.sink(frame, cast("IO[bytes]", file))
         file.seek(0)
+        _still_wanted()
         with guard():
             obstore.put(store, key, file, mode="create")
 
 
-class Draft(io.RawIOBase):
+class Draft(io.RawIOBase, context.Redoable):
     """A file that becomes an object on `commit`, and nothing at all on `abandon`.
 
     What is written is held back until it is more than one part; then a thread of its own sends part after part while

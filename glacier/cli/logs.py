@@ -1,0 +1,35 @@
+"""`glacier logs`: what the tasks of a run printed and logged."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from glacier.cli.app import app
+from glacier.cli.options import AsJson, Debug
+from glacier.cli.printing import print_json
+
+__all__ = ["logs"]
+
+
+@app.command()
+def logs(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="The run's id, or the beginning of it.")],
+    task: Annotated[str | None, typer.Argument(metavar="[TASK]", help="Lines of this task only.")] = None,
+    *,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Show the lines that the tasks of a run printed and logged, and the errors of their attempts."""
+    from glacier.console import print_logs
+    from glacier.execution.journal import History
+    from glacier.home import home
+
+    record = History(home())[run]
+    lines = record.logs(task)
+    if as_json:
+        print_json([asdict(line) for line in lines])
+    else:
+        print_logs(record, lines, task)

@@ -1,0 +1,34 @@
+"""`glacier resume`: a run that failed, was cancelled or was killed goes on."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from glacier.cli.app import app
+from glacier.cli.options import Debug, Params, Progress
+from glacier.cli.printing import told
+
+__all__ = ["resume"]
+
+
+@app.command()
+def resume(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="The run's id, or the beginning of it.")],
+    param: Params = None,
+    progress: Progress = None,
+    debug: Debug = False,
+) -> None:
+    """Go on with a run; what succeeded is not run again. -p gives a parameter that the journal does not keep."""
+    import contextlib
+
+    from glacier import home
+    from glacier.execution.journal import History
+    from glacier.loading import load_recorded, parameters
+
+    record = History(home.home())[run]
+    with contextlib.chdir(record.folder), home.using(record.home):
+        pipeline = load_recorded(record)
+        given = parameters(param or ())
+        told(pipeline, lambda shown: pipeline.resume(record, progress=shown, **given), progress)

@@ -1,0 +1,169 @@
+"""Running a pipeline task by task: `pipeline.step()`."""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from glacier import context
+from glacier.recording.live import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from glacier.execution.run import Run
+    from glacier.execution.steps import State, StepRun
+    from glacier.recording.live import Deferred
+
+__all__ = ["Gate", "Stepped", "Stepper"]
+
+_SLICE = 0.1
+"""Seconds for which the caller waits at a time, so that it can be interrupted."""
+
+
+@dataclass(frozen=True)
+class Stepped:
+    """What became of one task, with its value."""
+
+    key: str
+    name: str
+    state: State
+    seconds: float | None
+    rows: int | None
+    value: Any = field(repr=False)
+
+
+class Gate:
+    """Lets the steps of a run pass one at a time."""
+
+    def __init__(self) -> None:
+        self.passed: Stepped | None = None
+        self.over = False
+        self._open = False
+        self._closed = False
+        self._handle: Deferred | None = None
+        self._changed = threading.Condition()
+
+    def before(self, step: StepRun) -> None:
+        """Hold a step until it may pass.
+
+        Raises:
+            KeyboardInterrupt: the gate was closed.
+        """
+        with self._changed:
+            self._handle = step.handle
+            self._changed.wait_for(lambda: self._open or self._closed)
+            self._open = False
+            if self._closed:
+                raise KeyboardInterrupt
+
+    def after(self, step: StepRun) -> None:
+        """Note what became of the step that passed."""
+        handle, self._handle = self._handle, None
+        value = plain(handle) if step.known and handle is not None else None
+        with self._changed:
+            self.passed = Stepped(step.key, step.name, step.state, step.seconds, step.rows, value)
+            self._changed.notify_all()
+
+    def end(self) -> None:
+        """Note that the run is over."""
+        with self._changed:
+            self.over = True
+            self._changed.notify_all()
+
+    def let_one_pass(self) -> Stepped | None:
+        """Let the next step pass and return what became of it, None when there was none left."""
+        with self._changed:
+            self.passed = None
+            self._open = True
+            self._changed.notify_all()
+            while self.passed is None and not self.over:
+                self._changed.wait(_SLICE)
+            return self.passed
+
+    def close(self) -> None:
+        """Let nothing pass any more."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+
+class Stepper:
+    """A run that goes on only when asked: `next()` runs the next ready task and returns it with its value.
+
+    The body of the pipeline goes on with it, as far as it comes without another task. Iterating runs task after task.
+    At the end `result` is what the pipeline returns.
+    """
+
+    def __init__(self, run: Callable[[], Any], last_run: Callable[[], Any]) -> None:
+        self._run = run
+        self._last_run = last_run
+        self._gate = Gate()
+        self._outcome: list[tuple[bool, Any]] = []
+        self._thread: threading.Thread | None = None
+        self.run: Run | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether the run is over."""
+        return self._gate.over
+
+    @property
+    def result(self) -> Any:
+        """What the pipeline returned, None before its end."""
+        return self._outcome[0][1] if self._outcome and self._outcome[0][0] else None
+
+    def next(self) -> Stepped | None:
+        """Run the next ready task and return it; None when the run is over.
+
+        Raises:
+            Exception: the error of the task, or of the body behind it, once.
+        """
+        if self._gate.over:
+            return None
+        self._start()
+        passed = self._gate.let_one_pass()
+        if passed is None or passed.state == "failed":
+            self._wait()
+            if not self._outcome[0][0]:
+                raise self._outcome[0][1]
+        self.run = self._last_run()
+        return passed
+
+    def close(self) -> None:
+        """End the run here; what has not run is cancelled."""
+        self._gate.close()
+        if self._thread is not None:
+            self._thread.join()
+        self._gate.end()
+
+    def _start(self) -> None:
+        if self._thread is None:
+            work = contextvars.copy_context().run
+            self._thread = threading.Thread(target=work, args=(self._work,), name="glacier-stepper", daemon=True)
+            self._thread.start()
+
+    def _work(self) -> None:
+        try:
+            with context.using(context.gate, self._gate):
+                self._outcome.append((True, self._run()))
+        except BaseException as error:
+            self._outcome.append((False, error))
+        finally:
+            self._gate.end()
+
+    def _wait(self) -> None:
+        while self._thread is not None and self._thread.is_alive():
+            self._thread.join(_SLICE)
+
+    def __iter__(self) -> Iterator[Stepped]:
+        while (passed := self.next()) is not None:
+            yield passed
+
+    def __enter__(self) -> Stepper:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

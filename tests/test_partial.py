@@ -1,0 +1,287 @@
+"""Parts of a pipeline: chosen tasks, results of the cache, one task at a time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from glacier import GlacierEnv, GlacierWarning
+from glacier.config import LocalConfig
+from glacier.errors import ConfigError
+from glacier.execution.caching import store
+from glacier.execution.events import Event
+from glacier.providers import LocalProvider
+
+
+@pytest.fixture
+def env(tmp_path: Path) -> GlacierEnv:
+    return GlacierEnv(LocalProvider(config=LocalConfig(base_path=tmp_path)), "test")
+
+
+class Tasks:
+    """A diamond of tasks `a -> (b, c) -> d` and an `other`, that log their calls."""
+
+    def __init__(self, env: GlacierEnv) -> None:
+        log: list[str] = []
+        self.log = log
+
+        @env.task()
+        def a() -> int:
+            log.append("a")
+            return 1
+
+        @env.task()
+        def b(x: int) -> int:
+            log.append("b")
+            return x + 10
+
+        @env.task()
+        def c(x: int) -> int:
+            log.append("c")
+            return x + 100
+
+        @env.task()
+        def d(x: int, y: int) -> int:
+            log.append("d")
+            return x + y
+
+        @env.task()
+        def other() -> str:
+            log.append("other")
+            return "other"
+
+        @env.pipeline()
+        def diamond() -> tuple[int, str]:
+            x = a()
+            return d(b(x), c(x)), other()
+
+        self.diamond = diamond
+
+    def ran(self) -> str:
+        """Return the tasks that ran since the last time, sorted."""
+        names = " ".join(sorted(self.log))
+        self.log.clear()
+        return names
+
+
+@pytest.mark.parametrize(
+    ("options", "ran", "result"),
+    [
+        ({"until": "b"}, "a b", 11),
+        ({"until": ["b", "c"]}, "a b c", {"b": 11, "c": 101}),
+        ({"only": "c"}, "a c", 101),
+        ({"from_": "c"}, "a b c d other", (112, "other")),
+        ({"from_": "b", "until": "d"}, "a b c d", 112),
+    ],
+)
+def test_a_part_of_a_pipeline_runs_with_what_it_needs(
+    env: GlacierEnv, options: dict[str, Any], ran: str, result: Any
+) -> None:
+    tasks = Tasks(env)
+    assert tasks.diamond.run(**options) == result
+    assert tasks.ran() == ran
+
+
+def test_what_is_not_asked_for_is_skipped(env: GlacierEnv) -> None:
+    tasks = Tasks(env)
+    seen: list[Event] = []
+    tasks.diamond.run(until="b", listeners=[seen.append])
+    states = {step.name: step.state for step in tasks.diamond.last_run.tasks}
+    assert states == {"a": "done", "b": "done", "c": "skipped", "d": "skipped", "other": "skipped"}
+    assert {event.name for event in seen if event.kind == "skipped"} == {"c", "d", "other"}
+
+
+def test_an_unknown_task_is_named(env: GlacierEnv) -> None:
+    tasks = Tasks(env)
+    with pytest.raises(ConfigError, match=r"no task 'bb' .*did you mean"):
+        tasks.diamond.run(until="bb")
+    assert tasks.ran() == ""
+
+
+def counting(env: GlacierEnv) -> Any:
+    """Return a pipeline of three tasks whose results are kept: a frame, a plan and a number."""
+
+    @env.task(cache=True)
+    def source(n: int) -> pl.DataFrame:
+        return pl.DataFrame({"x": [n, n + 1]})
+
+    @env.task(cache=True)
+    def doubled(df: pl.DataFrame) -> pl.LazyFrame:
+        return df.lazy().with_columns(pl.col("x") * 2)
+
+    @env.task(cache=True)
+    def total(df: pl.LazyFrame) -> int:
+        return df.collect()["x"].sum()
+
+    @env.pipeline()
+    def counted(n: int) -> Any:
+        df = doubled(source(n))
+        return df, total(df)
+
+    return counted
+
+
+def ran(pipeline: Any) -> dict[str, str]:
+    return {step.name: step.state for step in pipeline.last_run.tasks}
+
+
+def test_a_kept_result_is_not_computed_again(env: GlacierEnv) -> None:
+    pipeline = counting(env)
+    frame, total = pipeline.run(n=1)
+    assert type(frame) is pl.LazyFrame
+    assert total == 6
+    assert ran(pipeline) == {"source": "done", "doubled": "done", "total": "done"}
+    again, same = pipeline.run(n=1)
+    assert same == 6
+    assert type(again) is pl.LazyFrame
+    assert_frame_equal(again.collect(), frame.collect())
+    assert ran(pipeline) == {"source": "cached", "doubled": "cached", "total": "cached"}
+    pipeline.run(n=2)
+    assert ran(pipeline) == {"source": "done", "doubled": "done", "total": "done"}
+
+
+def test_a_hit_is_an_event_and_reads_nothing(env: GlacierEnv, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipeline = counting(env)
+    pipeline.run(n=1)
+    loads: list[str] = []
+    kept = store()
+    load = kept.load
+    monkeypatch.setattr(type(kept), "load", lambda self, stored: loads.append(stored.task) or load(stored))
+    seen: list[Event] = []
+    pipeline.run(n=1, only="total", force="total", listeners=[seen.append])
+    kinds = [(event.kind, event.name) for event in seen if event.key]
+    assert kinds[:2] == [("cached", "source"), ("cached", "doubled")]
+    assert seen[1].rows == 2
+    assert loads == ["doubled"]
+
+
+def test_force_runs_what_is_kept(env: GlacierEnv) -> None:
+    pipeline = counting(env)
+    pipeline.run(n=1)
+    pipeline.run(n=1, force="doubled")
+    assert ran(pipeline) == {"source": "cached", "doubled": "done", "total": "cached"}
+    pipeline.run(n=1, force=True)
+    assert ran(pipeline) == {"source": "done", "doubled": "done", "total": "done"}
+
+
+def test_a_damaged_result_is_computed_again(env: GlacierEnv) -> None:
+    pipeline = counting(env)
+    frame, _ = pipeline.run(n=1)
+    expected = frame.collect()
+    del frame
+    kept = store()
+    kept._checked.clear()
+    for path in kept.objects.iterdir():
+        if path.is_file() and path.stat().st_size:
+            content = bytearray(path.read_bytes())
+            content[len(content) // 2] ^= 1
+            path.chmod(0o600)
+            path.write_bytes(content)
+    with pytest.warns(GlacierWarning):
+        again, total = pipeline.run(n=1)
+        assert_frame_equal(again.collect(), expected)
+    assert total == 6
+
+
+# --- stepping ---------------------------------------------------------------------------------------------------------
+
+
+def test_stepping_runs_one_task_at_a_time(env: GlacierEnv) -> None:
+    tasks = Tasks(env)
+    with tasks.diamond.step() as stepper:
+        first = stepper.next()
+        assert (first.name, first.value, first.state) == ("a", 1, "done")
+        assert tasks.ran() == "a"
+        second = stepper.next()
+        assert (second.name, second.value) in {("b", 11), ("c", 101)}
+        assert tasks.ran() == second.name
+        names = [each.name for each in stepper]
+        assert sorted([*names, second.name]) == ["b", "c", "d", "other"]
+        assert stepper.done
+        assert stepper.result == (112, "other")
+        assert stepper.next() is None
+    assert stepper.run.state == "done"
+
+
+def test_stepping_can_be_ended_and_meets_errors(env: GlacierEnv) -> None:
+    tasks = Tasks(env)
+    stepper = tasks.diamond.step()
+    assert stepper.next().name == "a"
+    stepper.close()
+    assert stepper.done
+    assert tasks.diamond.last_run.state == "cancelled"
+    assert tasks.ran() == "a"
+
+    @env.task()
+    def fails() -> None:
+        raise ValueError("no")
+
+    @env.pipeline()
+    def failing() -> None:
+        fails()
+
+    stepper = failing.step()
+    with pytest.raises(ValueError, match="no"):
+        stepper.next()
+    assert stepper.done
+    assert stepper.next() is None
+
+
+# --- plans ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_plan_says_what_would_run_and_what_is_cached(env: GlacierEnv) -> None:
+    pipeline = counting(env)
+    before = pipeline.plan(n=1)
+    assert [(each.name, each.action, each.why) for each in before] == [
+        ("source", "run", "not kept yet"),
+        ("doubled", "run", "needs source, which runs"),
+        ("total", "run", "needs doubled, which runs"),
+    ]
+    pipeline.run(n=1)
+    assert [each.action for each in pipeline.plan(n=1)] == ["cached"] * 3
+    changed = pipeline.plan(n=2)
+    assert changed["source"].action == "run"
+    assert changed["source"].why.startswith("changed: argument n")
+    forced = pipeline.plan(n=1, force="doubled")
+    assert [(each.action, each.why) for each in forced][1] == ("run", "forced")
+    assert str(pipeline.plan(n=1)).splitlines()[0] == "counted: 0 to run, 3 cached, 0 skipped"
+
+
+def test_a_plan_knows_what_is_asked_for_and_how_much_is_read(env: GlacierEnv) -> None:
+    sales = env.register("sales", env.provider.bucket("sales", path="raw.parquet"))
+    sales.write(pl.DataFrame({"x": [1, 2, 3]}))
+
+    @env.task()
+    def load(sales: Any) -> pl.LazyFrame:
+        return sales.scan()
+
+    @env.task()
+    def big(df: pl.LazyFrame) -> bool:
+        raise AssertionError("a plan runs nothing")
+
+    @env.task()
+    def shrink(df: pl.LazyFrame) -> pl.LazyFrame:
+        raise AssertionError("a plan runs nothing")
+
+    @env.pipeline()
+    def loading() -> Any:
+        df = load()
+        if big(df):
+            df = shrink(df)
+        return df
+
+    plan = loading.plan()
+    assert plan["load"].reads == plan.reads == sales.stat().size
+    assert plan["shrink"].why == "if big()"
+    assert {each.name: each.action for each in loading.plan(until="big")} == {
+        "load": "run",
+        "big": "run",
+        "shrink": "skip",
+    }
+    with pytest.raises(ConfigError, match="no task 'lod' .*did you mean 'load'"):
+        loading.plan(only="lod")
