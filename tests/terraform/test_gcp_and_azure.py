@@ -83,6 +83,32 @@ def environment(cloud: str, name: str) -> GlacierEnv:
     return env
 
 
+@each_cloud
+def test_names_like_our_own_do_no_harm(cloud: str, tmp_path: Path) -> None:
+    env = CLOUDS[cloud].env()
+    names = ("code", "code_of_functions", "code_of_main", "main", "buckets")
+    for name in names:
+        env.register(name, env.provider.bucket(f"glacier-{name.replace('_', '-')}", path="x.parquet"))
+    env.register("fn", env.provider.serverless("main", handler="handlers.clean"))
+
+    @env.task()
+    def everything() -> None:
+        for name in ("code", "code_of_functions", "code_of_main", "main", "buckets"):
+            env.get(name).read()
+        env.get("fn").invoke()
+
+    @env.pipeline()
+    def scheduler() -> None:
+        everything()
+        for bucket in buckets:
+            bucket.read()
+
+    buckets = [env.resources[name] for name in names]
+    made = scheduler.run(mode="generate", output_dir=tmp_path)
+    assert sum(about.startswith("bucket ") for about in made["resources"].values()) == len(names)
+    assert {end: check(tmp_path, ends(end)) for end in ENDS} == {end: [] for end in ENDS}
+
+
 # The life of every example -------------------------------------------------------------------------------------------
 
 
