@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from glacier.schedules import Rate
     from glacier.terraform import Value
 
-__all__ = ["blueprint"]
+__all__ = ["blueprint", "bucket_ref", "expression_of", "object_patterns", "versioned"]
 
 REQUIREMENTS = {"aws": {"source": "hashicorp/aws", "version": ">= 5.100, < 7.0"}}
 
@@ -699,7 +699,7 @@ class _Access:
             ("Delete", ["s3:DeleteObject"], [each for each in grants if each.deletes]),
         ):
             if chosen:
-                objects = [Text(arn, "/", each) for each in _patterns(chosen, _objects)]
+                objects = [Text(arn, "/", each) for each in _patterns(chosen, object_patterns)]
                 yield _statement(f"{verb}{name}", actions, objects), _uses(chosen)
         yield _list_statement(f"List{name}", arn, _patterns(grants, _prefixes)), _uses(grants)
         key = self.module.key(need.config)
@@ -786,7 +786,7 @@ def _patterns(grants: Iterable[Grant], of: Any) -> list[str]:
     return sorted(set(found))
 
 
-def _objects(path: str) -> tuple[str, ...]:
+def object_patterns(path: str) -> tuple[str, ...]:
     """Return a resource's path as IAM has it: its `*` also crosses folders, and `$`, `*`, `?` can be escaped.
 
     Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
