@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from glacier.config import AwsConfig, LambdaConfig, S3Config
@@ -15,7 +15,7 @@ from terraform.made_needs import bucket, function, needs, write
 from terraform.policies import Call, Statement
 from terraform.provider_schemas import ends
 from terraform.schema_checker import check
-from terraform.test_hostile_strings import often, paths, texts
+from terraform.test_hostile_strings import paths, texts
 
 names = st.from_regex(r"[A-Z][A-Z_]{0,8}X", fullmatch=True)
 
@@ -32,7 +32,7 @@ def blocks(folder: Path) -> dict[tuple[str, ...], Any]:
     return {(block.kind, *block.labels): block.body for block in found}
 
 
-@often
+@settings(max_examples=10, suppress_health_check=list(HealthCheck))
 @given(variables=st.dictionaries(names, texts, max_size=6), path=paths, prefix=texts)
 def test_strings_come_back_as_they_went_in(
     variables: dict[str, str], path: str, prefix: str, tmp_path_factory: pytest.TempPathFactory
