@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from glacier.infrastructure import Backend, Draft, Statement
+from glacier.infrastructure.requirements import requirements_of
 from glacier.infrastructure.variables import environment_of
 from glacier.resources import formats
 from glacier.schedules import Cron
@@ -462,7 +463,7 @@ class _Functions:
             about = f"Path of the zip with the code of function {need.name}; its handler is {need.handler}."
             return self.draft.variable(variable(f"{need.label}_package", "string", about))
         if need.package.imports:
-            names = ", ".join(need.package.imports)
+            names = ", ".join(_installed_as(need.package.imports))
             self.draft.warn(
                 f"function {need.name}: its package has your own files only; bring {names} in a layer, or build the zip"
             )
@@ -565,6 +566,12 @@ class _Functions:
 
     def _add(self, block: Block, about: str) -> Block:
         return self.draft.add("functions.tf", block, about)
+
+
+def _installed_as(modules: Iterable[str]) -> list[str]:
+    """Name what has to be installed for modules: the distribution's name, which need not be the module's."""
+    found = requirements_of(modules)
+    return sorted((*found.lines, *found.unknown))
 
 
 def _vpc(subnets: Value, groups: Value) -> Block:
