@@ -182,9 +182,10 @@ class _Storage:
         configs = [need.config for need in self.module.needs.functions]
         platform = any(config.platform for config in configs)
         config = S3Config(versioning=True, platform=platform, event_notifications=platform)
-        made = resource("aws_s3_bucket", "code", bucket=name)
+        label = code_label(self.module)
+        made = resource("aws_s3_bucket", label, bucket=name)
         self._add(replace(made, skips=_bucket_skips(config)), "code of functions")
-        self._hardened("code", config, "code of functions")
+        self._hardened(label, config, "code of functions")
 
     def _hardened(self, label: str, config: S3Config, about: str, alias: Ref | None = None) -> None:
         """Draw everything around a bucket that keeps its contents safe."""
@@ -294,6 +295,11 @@ class _Storage:
 def versioned(config: S3Config) -> bool:
     """Whether old versions are kept: yes, unless the config says no; copies need them."""
     return config.versioning is not False or config.replication_config is not None
+
+
+def code_label(module: _Module) -> str:
+    """Return the label of the bucket of code, which is none of the user's buckets'."""
+    return module.needs.labels.of("code of functions")
 
 
 def bucket_ref(need: BucketNeed) -> Ref:
@@ -451,11 +457,11 @@ class _Functions:
         return resource(
             "aws_s3_object",
             need.label,
-            bucket=Ref("aws_s3_bucket", "code", "id"),
+            bucket=Ref("aws_s3_bucket", code_label(self.module), "id"),
             key=f"functions/{need.name}.zip",
             source=path,
             source_hash=Call("filemd5", path),
-            depends_on=[Ref("aws_s3_bucket_versioning", "code")],
+            depends_on=[Ref("aws_s3_bucket_versioning", code_label(self.module))],
         )
 
     def _zip(self, need: FunctionNeed) -> Value:
