@@ -61,7 +61,7 @@ def observed(pipeline, name):
     found = {}
     shown = live(Graph(name, pipeline.graph.nodes, pipeline.graph.edges), env=env)
     found["drawn"] = timed(shown.show)
-    found["run"] = timed(lambda: pipeline.run(listeners=[shown]))
+    found["run"] = timed(lambda: pipeline.run(listeners=[shown], progress=False))
     found["ended"] = time.time()
     found["static"] = timed(shown.finish)
     return found

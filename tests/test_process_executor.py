@@ -259,6 +259,42 @@ def test_a_task_reads_and_writes_buckets_there(env: GlacierEnv) -> None:
     assert raise_prices().collect()["euros"].to_list() == [10, 20]
 
 
+@pytest.mark.parametrize("debug", [False, True])
+def test_plans_pass_from_task_to_task_and_out_of_the_pipeline(tmp_path: Path, debug: bool) -> None:
+    env = GlacierEnv(LocalProvider(config=LocalConfig(base_path=tmp_path)), "test", debug=debug)
+    env.register("prices", env.provider.bucket("shop", path="prices.parquet"))
+    env.get("prices").write(pl.DataFrame({"euros": range(1000)}))
+
+    @env.task(executor="process")
+    def high(prices: Bucket) -> pl.LazyFrame:
+        return prices.scan().filter(pl.col("euros") > 990)
+
+    @env.task(executor="process")
+    def doubled(lf: pl.LazyFrame) -> pl.LazyFrame:
+        return lf.with_columns(pl.col("euros") * 2)
+
+    @env.task()
+    def total(lf: pl.LazyFrame) -> int:
+        return lf.select(pl.sum("euros")).collect().item()
+
+    @env.pipeline()
+    def pipeline() -> tuple[int, pl.LazyFrame]:
+        lf = doubled(high())
+        return total(lf), lf
+
+    summed, plan = pipeline.run()
+    assert type(plan) is pl.LazyFrame
+    assert summed == plan.collect()["euros"].sum() == 2 * sum(range(991, 1000))
+
+
+def test_the_example_of_the_guide_runs(env: GlacierEnv) -> None:
+    guide = Path(glacier.__file__).parents[1] / "docs" / "execution.md"
+    (example,) = re.findall(r"```python\n(.*?)```", guide.read_text(encoding="utf-8"), re.DOTALL)
+    names: dict[str, Any] = {"__name__": "__main__", "env": env, "pl": pl}
+    exec(compile(example, "<guide>", "exec"), names)
+    assert names["clean"](pl.LazyFrame({"n": [1, None]})).rows() == [(1,)]
+
+
 @pytest.mark.parametrize("rig", having("credentials"), indirect=True)
 def test_buckets_and_plans_arrive_with_credentials(rig: Rig) -> None:
     env = GlacierEnv(rig.provider, "cloud")
@@ -375,6 +411,19 @@ def test_an_error_that_cannot_be_sent_is_raised_under_its_name(env: GlacierEnv) 
         error.lock = threading.Lock()  # type: ignore[attr-defined]
         raise error
 
+    class Silent(Exception):
+        def __str__(self) -> str:
+            raise ValueError
+
+    def is_silent() -> None:
+        raise Silent
+
+    try:
+        away(env, is_silent, retries=1)
+    except Exception as error:
+        assert type(error).__name__ == "Silent"
+    else:
+        pytest.fail("nothing was raised")
     with pytest.raises(RuntimeError, match="bakery") as caught:
         away(env, fails)
     assert type(caught.value).__name__ == "ShopError"

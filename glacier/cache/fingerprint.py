@@ -219,13 +219,15 @@ class _Walk:
         while self._waiting:
             label, found = self._waiting.popleft()
             self._at = label
-            digest = self._function(found, label) if isinstance(found, types.FunctionType) else self._class(found)
-            self.parts[label] = digest.hex()
+            self.parts[label] = self._guarded(found, self._reached).hex()
 
-    def _guarded(self, value: Any) -> bytes:
+    def _reached(self, found: Any) -> bytes:
+        return self._function(found, self._at) if isinstance(found, types.FunctionType) else self._class(found)
+
+    def _guarded(self, value: Any, taken: Callable[[Any], bytes] | None = None) -> bytes:
         at = self._at
         try:
-            return self.value(value)
+            return (taken or self.value)(value)
         except Unfingerprintable as error:
             raise Unfingerprintable(error.message, hint=error.hint, part=error.part or at) from error
         except RecursionError:
@@ -708,8 +710,8 @@ def _own_namespaces(names: frozenset[str]) -> Iterator[tuple[str, Any]]:
         kind: Any = getattr(polars, name, None)
         known = cast("Iterable[str]", getattr(kind, "_accessors", ()))
         for accessor in sorted(each for each in known if each in names):
-            holder: Any = vars(kind).get(accessor)
-            registered = getattr(holder, "_ns", None)
+            descriptor: Any = getattr(kind, "__dict__", {}).get(accessor)
+            registered: Any = getattr(descriptor, "_ns", None)
             if registered is not None and is_own(str(registered.__module__)):
                 yield f"{name}.{accessor}", registered
 

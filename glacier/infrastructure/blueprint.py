@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from glacier.errors import InfrastructureError
 from glacier.terraform import Document
 
 if TYPE_CHECKING:
@@ -88,10 +89,20 @@ class Draft:
         return block
 
     def variable(self, block: Block, value: Value = None) -> Ref:
-        """Declare a variable, once, with a value for the environment's `.tfvars`; return its reference."""
+        """Declare a variable, once, with a value for the environment's `.tfvars`; return its reference.
+
+        Raises:
+            InfrastructureError: two different variables get the same name.
+        """
         known = self._files.setdefault("variables.tf", [])
-        if all(each.labels != block.labels for each in known):
+        same = next((each for each in known if each.labels == block.labels), None)
+        if same is None:
             known.append(block)
+        elif same != block:
+            said = " and ".join(str(each.arguments.get("description")) for each in (same, block))
+            raise InfrastructureError(
+                f"two variables are called {block.labels[0]!r}: {said}", hint="rename one of them"
+            )
         if value is not None:
             self.values[block.labels[0]] = value
         return block.ref

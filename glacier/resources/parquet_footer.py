@@ -16,10 +16,13 @@ from glacier.resources.parts import Unclear
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["TAIL", "Chunk", "Footer", "Group", "footer_length", "read_footer"]
+__all__ = ["ALL", "TAIL", "Chunk", "Footer", "Group", "footer_length", "read_footer"]
 
 TAIL = 8
 """Bytes after the footer: its length and `PAR1`."""
+
+ALL = 2**63
+"""More rows than any file has."""
 
 _DEEPEST = 16
 """Structs and lists inside each other; a footer has six."""
@@ -29,11 +32,15 @@ _TRUE, _FALSE, _BYTE, _I16, _I32, _I64, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _ST
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """The bytes of one leaf column in one row group; `column` is the top-level column that it belongs to."""
+    """The bytes of one leaf column in one row group; `column` is the top-level column that it belongs to.
+
+    `nulls` is how many of its values are missing, None where the writer did not say or the column is nested.
+    """
 
     column: str
     start: int
     size: int
+    nulls: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +57,16 @@ class Footer:
 
     rows: int
     groups: tuple[Group, ...]
+
+    def nulls(self) -> dict[str, int]:
+        """Return how many values of each column are missing, of the columns that every row group tells it of."""
+        found: dict[str, int] = {}
+        silent: set[str] = set()
+        for chunk in (chunk for group in self.groups for chunk in group.chunks):
+            if chunk.nulls is None:
+                silent.add(chunk.column)
+            found[chunk.column] = found.get(chunk.column, 0) + (chunk.nulls or 0)
+        return {column: count for column, count in found.items() if column not in silent}
 
 
 def footer_length(tail: bytes) -> int:
@@ -109,7 +126,13 @@ def _chunk(chunk: dict[int, Any]) -> Chunk:
     meta: dict[int, Any] = chunk[3]
     # A dictionary page stands before the data pages; some writers say 0 where there is none.
     start = min(_count(at) for at in (meta[9], meta.get(11)) if at)
-    return Chunk(meta[3][0].decode(), start, _count(meta[7]))
+    return Chunk(meta[3][0].decode(), start, _count(meta[7]), _nulls(meta))
+
+
+def _nulls(meta: dict[int, Any]) -> int | None:
+    """Read `Statistics`, field 12: the number of nulls is field 3. In a nested column it counts parts of values."""
+    told = meta.get(12, {}).get(3) if len(meta[3]) == 1 else None
+    return None if told is None else _count(told)
 
 
 def _count(value: Any) -> int:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["INFERRED", "Head", "Wish", "peek"]
 
+_FOOTER = 200_000
+"""Bytes of a footer that is read to its end."""
 INFERRED = 100
 """Rows of a text format that Polars takes the types from."""
 
@@ -64,12 +66,16 @@ class Wish:
 
 
 class Head(NamedTuple):
-    """The first rows of an object, its schema, its number of rows where it tells, and why rows are not shown."""
+    """The first rows of an object, its schema, its number of rows where it tells, and why rows are not shown.
+
+    `nulls` has for each column how many values of the whole object are missing, where the object tells.
+    """
 
     rows: pl.DataFrame
     schema: pl.Schema
     total: int | None
     note: str | None = None
+    nulls: Mapping[str, int] | None = None
 
 
 def peek(parts: Parts, wish: Wish) -> Head:
@@ -98,11 +104,18 @@ def _parquet(parts: Parts, wish: Wish) -> Head:
     found = parquet_footer.read_footer(footer, wish.n)
     chunks = [chunk for group in found.groups for chunk in group.chunks if chunk.column in shown]
     if sum(chunk.size for chunk in chunks) > LIMIT:
-        return Head(_no_rows(schema, shown), schema, found.rows, _too_large(found.groups, chunks))
+        return Head(_no_rows(schema, shown), schema, found.rows, _too_large(found.groups, chunks), _nulls(footer))
     parts.fetch((chunk.start, chunk.start + chunk.size) for chunk in chunks)
     with parts.file(wish.folder) as path:
         rows = wish.scan(path, n_rows=wish.n).select(shown).collect()
-    return Head(rows, schema, found.rows)
+    return Head(rows, schema, found.rows, None, _nulls(footer))
+
+
+def _nulls(footer: bytes) -> Mapping[str, int] | None:
+    """Count the nulls of every row group, where that is done in a moment: it takes about a second for each megabyte."""
+    if len(footer) > _FOOTER:
+        return None
+    return parquet_footer.read_footer(footer, parquet_footer.ALL).nulls()
 
 
 def _footer(parts: Parts, tail: int, length: Callable[[bytes], int]) -> bytes:

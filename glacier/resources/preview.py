@@ -43,6 +43,8 @@ class Preview:
         size: bytes; of a folder or pattern, of all the objects that are read.
         fetched: bytes of objects that were fetched, None where Polars read them by itself.
         note: why fewer rows are shown than were asked for, None where there is nothing to say.
+        nulls: for each column how many values of the whole object are missing, None where knowing it would fetch more.
+            Only a single parquet object tells, and not of nested columns.
     """
 
     uri: str
@@ -53,6 +55,7 @@ class Preview:
     size: int
     fetched: int | None = None
     note: str | None = None
+    nulls: Mapping[str, int] | None = None
 
     @property
     def summary(self) -> str:
@@ -171,7 +174,7 @@ def _joined(heads: Sequence[Head], objects: int, *, enough: bool) -> Head:
 
 
 def _made(bucket: Bucket, head: Head, size: int, fetched: int) -> Preview:
-    return Preview(bucket.uri, bucket.format, head.schema, head.rows, head.total, size, fetched, head.note)
+    return Preview(bucket.uri, bucket.format, head.schema, head.rows, head.total, size, fetched, head.note, head.nulls)
 
 
 def _parts(bucket: Bucket, path: str, size: int | None = None) -> Parts:

@@ -128,7 +128,7 @@ function rowsTable(page, caption, sort) {
     const sign = sorted ? (page.descending ? " ▾" : " ▴") : "";
     const again = { sort: index, descending: sorted && !page.descending };
     const title = sort && page.sortable[index] ? h("button", { type: "button", class: "gl-sort", onclick: () => sort(again) }, `${name}${sign}`) : name;
-    const nulls = page.nulls[index] ? h("span", { class: "gl-nulls" }, `${number(page.nulls[index])} null`) : null;
+    const nulls = page.nulls[index] ? h("span", { class: "gl-nulls" }, page.nulls[index]) : null;
     return h("th", { scope: "col", "aria-sort": sort ? way : null, class: page.numeric[index] ? "gl-num" : null },
       h("div", { class: "gl-name" }, title), h("div", { class: "gl-type" }, page.types[index], nulls));
   });

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from glacier import GlacierEnv
+    from glacier.execution.journal.records import RunRecord
     from glacier.execution.run import Run
     from glacier.graph import Graph
     from glacier.resources.preview import Preview
@@ -39,7 +40,11 @@ __all__ = ["browser", "dag", "live", "monitor", "preview"]
 
 
 def dag(
-    graph: Graph, run: Run | None = None, *, env: GlacierEnv | None = None, values: Callable[[str], Any] | None = None
+    graph: Graph,
+    run: Run | RunRecord | None = None,
+    *,
+    env: GlacierEnv | None = None,
+    values: Callable[[str], Any] | None = None,
 ) -> Board:
     """Show a graph, with what became of each step in `run`.
 
@@ -49,13 +54,16 @@ def dag(
         env: the environment whose tasks and resources it uses: a click on a node shows a task's code and previews a
             resource.
         values: the value of a step by its key, None where it is not known; it is previewed when a node is clicked.
+            Without it, what the journal has kept of the run in `env` is.
     """
     from glacier_magics.widgets.board import Board
 
     return Board(graph, run, env=env, values=values)
 
 
-def monitor(run: Run, *, env: GlacierEnv | None = None, values: Callable[[str], Any] | None = None) -> Board:
+def monitor(
+    run: Run | RunRecord, *, env: GlacierEnv | None = None, values: Callable[[str], Any] | None = None
+) -> Board:
     """Show a run as a progress line and a table of its tasks, with logs and errors on a click; `dag` is a tab away."""
     from glacier_magics.widgets.board import Board
 
@@ -75,7 +83,7 @@ def live(
     The result is a listener of runs, and a context that shows itself on entry and becomes static on exit:
 
         with live(pipeline.graph, env=env) as shown:
-            pipeline.run(listeners=[shown])
+            pipeline.run(listeners=[shown], progress=False)
 
     `view` is what is shown first, `"graph"` or `"table"`. `states` are those before the run, such as `"stale"`, by key.
     """

@@ -18,7 +18,7 @@ from glacier_magics.widgets.messages import BOARD
 from glacier_magics.widgets.pages import Pages, text_of
 from glacier_magics.widgets.sheet import Sheet
 from glacier_magics.widgets.shown import Shown, in_notebook
-from glacier_magics.widgets.tables import facts_of
+from glacier_magics.widgets.tables import facts_of, nulls_of
 from glacier_magics.widgets.texts import clean
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from glacier import GlacierEnv
     from glacier.execution.events import Event
+    from glacier.execution.journal.records import RunRecord
     from glacier.execution.run import Run
     from glacier.graph import Graph, Node
     from glacier_magics.widgets.front import Front
@@ -51,7 +52,7 @@ class Board(Shown):
     def __init__(
         self,
         graph: Graph | None,
-        run: Run | None = None,
+        run: Run | RunRecord | None = None,
         *,
         env: GlacierEnv | None = None,
         values: Callable[[str], Any] | None = None,
@@ -98,9 +99,17 @@ class Board(Shown):
 
     def _value(self, node: Node) -> Any:
         if node.kind != "resource":
-            return self.values(node.key) if self.values else None
+            return self.values(node.key) if self.values else self._kept(node.key)
         resource = self.sheet.resource(node)
         return resource.preview(_PREVIEW) if isinstance(resource, Bucket) else None
+
+    def _kept(self, key: str) -> Any:
+        """Return a task's value out of the journal, None where the run has not kept it."""
+        if self.env is None or not self.ledger.id:
+            return None
+        with suppress(GlacierError):
+            return self.env.runs[self.ledger.id].value(key)
+        return None
 
     # --- static -------------------------------------------------------------------------------------------------
 
@@ -203,7 +212,7 @@ class Live(Board):
         self._thread = threading.Thread(target=self._report, name="glacier-live", daemon=True)
         self._thread.start()
 
-    def finish(self, run: Run | None = None) -> None:
+    def finish(self, run: Run | RunRecord | None = None) -> None:
         """Say the last states, and make the output static; `run` adds what events did not tell."""
         if run is not None:
             self.ledger.record(run)
@@ -250,10 +259,11 @@ def _value_shown(value: Any, name: str) -> dict[str, Any]:
     """Return a step's value, or what is in a resource, as plain data; a lazy plan is not computed for it."""
     kind = type(value).__name__
     if isinstance(value, Preview):
-        page = Pages(value.rows, _PREVIEW).page()
+        page = Pages(value.rows, _PREVIEW, nulls_of(value)).page()
         return _nothing() | {"title": ", ".join(facts_of(value)), "page": page}
     if kind == "DataFrame":
-        page = Pages(value.head(_PREVIEW), _PREVIEW).page()
+        nulls = {column.name: column.null_count() for column in value}
+        page = Pages(value.head(_PREVIEW), _PREVIEW, nulls).page()
         return _nothing() | {"title": f"{name}: {value.height:,} rows", "page": page}
     if kind == "LazyFrame":
         return _nothing() | {"text": "a lazy plan: it is computed where it is collected"}

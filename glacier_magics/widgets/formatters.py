@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from glacier import Pipeline
+    from glacier.execution.journal.records import RunRecord
     from glacier.execution.run import Run
     from glacier.graph import Graph
     from glacier.resources.preview import Preview
@@ -40,11 +41,11 @@ def _graph(graph: Graph, *_: Any, **__: Any) -> Mapping[str, str]:
     return _bundle(widgets.dag(graph))
 
 
-def _run(run: Run, *_: Any, **__: Any) -> Mapping[str, str]:
+def _run(run: Run | RunRecord, *_: Any, **__: Any) -> Mapping[str, str]:
     return {**_bundle(widgets.dag(_graph_of(run), run)), "text/plain": str(run)}
 
 
-def _graph_of(run: Run) -> Graph:
+def _graph_of(run: Run | RunRecord) -> Graph:
     from glacier_magics.widgets.ledger import graph_of
 
     return graph_of(run)
@@ -62,5 +63,6 @@ _SHOWN: Mapping[tuple[str, str], Callable[..., Mapping[str, str]]] = {
     ("glacier.tasks", "Pipeline"): _pipeline,
     ("glacier.graph", "Graph"): _graph,
     ("glacier.execution.run", "Run"): _run,
+    ("glacier.execution.journal.records", "RunRecord"): _run,
     ("glacier.resources.preview", "Preview"): _preview,
 }

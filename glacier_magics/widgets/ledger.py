@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from glacier.execution.events import Event
+    from glacier.execution.journal.records import RunRecord
     from glacier.execution.run import Run
     from glacier.graph import Graph
     from glacier_magics.widgets.sheet import Sheet
@@ -46,7 +47,7 @@ _STATE = {
     "skipped": "skipped",
     "cancelled": "cancelled",
 }
-_WORDS = {"recorded": "waiting"}
+_WORDS = {"recorded": "waiting", "interrupted": "cancelled"}
 _BEGUN = frozenset(_STATE.values())
 _ENDS = frozenset({"done", "planned", "failed", "cancelled"})
 _ERROR = 4000
@@ -70,6 +71,7 @@ class Ledger:
 
     def __init__(self, sheet: Sheet) -> None:
         self.sheet = sheet
+        self.id = ""
         self.state = ""
         self.seconds: float | None = None
         self.error = ""
@@ -91,7 +93,7 @@ class Ledger:
 
     def _note_run(self, event: Event) -> None:
         if event.kind == "run_started":
-            self.state = "running"
+            self.id, self.state = event.run, "running"
             self._each(lambda key: "waiting")
         elif event.kind == "run_finished":
             self.seconds, self.error = event.seconds, event.error or ""
@@ -120,12 +122,13 @@ class Ledger:
                 self._steps[key].detail = (reasons or {}).get(key, "")
                 self._changed.add(key)
 
-    def record(self, run: Run) -> None:
-        """Take over what a run has on record."""
+    def record(self, run: Run | RunRecord) -> None:
+        """Take over what a run has on record, be it one of this process or one out of the journal."""
         with self._lock:
-            for key, found in run.steps.items():
-                if key in self._steps:
-                    step = self._steps[key]
+            self.id = run.id
+            for found in run.tasks:
+                if found.key in self._steps:
+                    step = self._steps[found.key]
                     step.state = _WORDS.get(found.state, found.state)
                     step.seconds, step.rows, step.tries = found.seconds, found.rows, found.attempts
                     step.error = found.error or step.error
@@ -231,7 +234,7 @@ def lasting(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 60 else f"{seconds // 60:,.0f} min {seconds % 60:.0f} s"
 
 
-def graph_of(run: Run) -> Graph:
+def graph_of(run: Run | RunRecord) -> Graph:
     """Return the graph of a run, an empty one before the first step."""
     from glacier.graph import Graph
 

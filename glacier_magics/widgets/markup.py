@@ -81,8 +81,8 @@ def _head(child: Child, right: bool) -> ElementTree.Element:
 def rows_table(page: Mapping[str, Any]) -> ElementTree.Element:
     """Return the rows of a page as a table, with the columns' types below their names."""
     heads = [
-        element("span", name, element("br"), element("small", kind))
-        for name, kind in zip(page["columns"], page["types"], strict=True)
+        element("span", name, element("br"), element("small", f"{kind}, {nulls}" if nulls else kind))
+        for name, kind, nulls in zip(page["columns"], page["types"], page["nulls"], strict=True)
     ]
     rows = ([element("em", "null") if value is None else value for value in row] for row in page["rows"])
     return table(heads, rows, [place for place, number in enumerate(page["numeric"]) if number])

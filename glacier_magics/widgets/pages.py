@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from glacier.render import visible
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import polars as pl
 
 __all__ = ["COLUMNS", "Pages", "text_of"]
@@ -21,10 +23,14 @@ _BYTES = 120_000
 
 
 class Pages:
-    """A frame, sorted as asked, cut into pages of `size` rows."""
+    """A frame, sorted as asked, cut into pages of `size` rows.
 
-    def __init__(self, frame: pl.DataFrame, size: int = 25) -> None:
+    `nulls` has for each column how many values are missing of all the rows that the frame is the beginning of.
+    """
+
+    def __init__(self, frame: pl.DataFrame, size: int = 25, nulls: Mapping[str, int] | None = None) -> None:
         self.size = size
+        self._nulls = nulls or {}
         self._whole = frame
         self._frame = frame.select(frame.columns[:COLUMNS])
         self._sorted: tuple[int | None, bool, pl.DataFrame] = (None, False, self._frame)
@@ -42,7 +48,7 @@ class Pages:
             "types": [visible(_type(kind), _NAME) for kind in frame.dtypes],
             "numeric": [kind.is_numeric() for kind in frame.dtypes],
             "sortable": [self._sortable(place) for place in range(frame.width)],
-            "nulls": [column.null_count() for column in frame],
+            "nulls": [self._missing(column) for column in self._frame],
             "rows": rows,
             "offset": start,
             "size": self.size,
@@ -51,6 +57,12 @@ class Pages:
             "descending": self._sorted[1],
             "note": self._note(),
         }
+
+    def _missing(self, column: pl.Series) -> str:
+        """Say how many values are missing: of all rows where that is known, else of those that are here."""
+        known = self._nulls.get(column.name)
+        count = column.null_count() if known is None else known
+        return f"{count:,} null{'' if known is not None else ' here'}" if count else ""
 
     def _by(self, sort: int | None, descending: bool) -> pl.DataFrame:
         if self._sorted[:2] != (sort, descending):

@@ -19,7 +19,7 @@ from glacier_magics.widgets import markup
 from glacier_magics.widgets.messages import SHELVES, Close, Filter, More, Open, Peek
 from glacier_magics.widgets.pages import Pages
 from glacier_magics.widgets.shown import Shown
-from glacier_magics.widgets.tables import facts_of
+from glacier_magics.widgets.tables import facts_of, nulls_of
 from glacier_magics.widgets.texts import clean
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class Shelf:
             shown = self.resource.provider.bucket(self.resource.bucket_name, path=path).preview(_ROWS)
         except GlacierError as error:
             return {"title": clean(path, 300), "facts": [], "page": None, "trouble": clean(str(error), 1000)}
-        page = Pages(shown.rows, _ROWS).page()
+        page = Pages(shown.rows, _ROWS, nulls_of(shown)).page()
         return {"title": clean(path, 300), "facts": facts_of(shown), "page": page, "trouble": ""}
 
     @property

@@ -15,11 +15,13 @@ from glacier_magics.widgets.shown import Shown
 from glacier_magics.widgets.texts import clean
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from glacier.resources.preview import Preview
     from glacier_magics.widgets.front import Front
     from glacier_magics.widgets.messages import Turn
 
-__all__ = ["Table", "facts_of", "note_of"]
+__all__ = ["Table", "facts_of", "note_of", "nulls_of"]
 
 _WIDTH = 120
 _ROWS = 25
@@ -31,7 +33,7 @@ class Table(Shown):
     def __init__(self, preview: Preview) -> None:
         super().__init__()
         self.preview = preview
-        self.pages = Pages(preview.rows)
+        self.pages = Pages(preview.rows, nulls=nulls_of(preview))
 
     def page(self, **wish: Any) -> dict[str, Any]:
         """Return a page of rows, with the preview's own note."""
@@ -69,6 +71,13 @@ def facts_of(preview: Preview) -> list[str]:
     size = readable(preview.size)
     fetched = size if preview.fetched is None else f"{readable(preview.fetched)} of {size} fetched"
     return [clean(preview.format, 20), rows, _count(len(preview.schema), "column"), fetched]
+
+
+def nulls_of(preview: Preview) -> Mapping[str, int]:
+    """Return how many values of each column are missing in the whole object, as far as that is known."""
+    if preview.total == preview.rows.height:
+        return {column.name: column.null_count() for column in preview.rows}
+    return preview.nulls or {}
 
 
 def _count(number: int, what: str) -> str:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Browser, Page, sync_playwright
+from servers.process import LEASH
 
 CHROMIUM = os.environ.get("GLACIER_CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
 TOKEN = "t0ken"
@@ -59,7 +60,9 @@ class Lab:
             file = home / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(json.dumps(settings))
-        command = [sys.executable, "-P", "-m", "jupyterlab", "--no-browser", "--allow-root"]
+        # On a leash: it dies with the tests, and its kernels with it.
+        command = [sys.executable, "-I", "-S", str(LEASH), str(os.getpid())]
+        command += [sys.executable, "-P", "-m", "jupyterlab", "--no-browser", "--allow-root"]
         command += [f"--{name}={value}" for name, value in {**SERVER, "ServerApp.root_dir": str(self.root)}.items()]
         with (home / "lab.log").open("wb") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, env=_environment(home))

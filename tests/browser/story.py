@@ -72,13 +72,13 @@ def sales_report():
 """
 RUN = """
 with live(sales_report.graph, env=env) as shown:
-    sales_report.run(listeners=[shown])
+    sales_report.run(listeners=[shown], progress=False)
 """
 RUN_WITH_VALUES = """
 values = {}
 graph = sales_report.graph
 with live(graph, env=env, values=values.get) as shown:
-    result = sales_report.run(listeners=[shown])
+    result = sales_report.run(listeners=[shown], progress=False)
 values.update({node.key: result for node in graph.tasks if node.name == "by_category"})
 """
 FAILING = """
@@ -95,7 +95,7 @@ def failing():
     return after(explode(extract()))
 
 with live(failing.graph, env=env) as shown:
-    failing.run(listeners=[shown])
+    failing.run(listeners=[shown], progress=False)
 """
 
 

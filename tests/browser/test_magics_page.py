@@ -144,3 +144,19 @@ def test_a_run_is_interrupted(lab: Lab, notebook: Notebook) -> None:
     assert [output["output_type"] for output in notebook.outputs(2)] == ["display_data", "error"]
     notebook.type_and_run("6 * 7")
     page.locator(".jp-OutputArea-output", has_text="42").wait_for()
+
+
+def test_stepping_through(lab: Lab, notebook: Notebook, shoot: Callable[[str], None]) -> None:
+    folder = project(lab, "step", TASKS, *["%glacier step report"] * 4)
+    (folder / "go").touch()
+    notebook.open("step/step.ipynb")
+    notebook.run_all()
+    page = notebook.page
+    cells = page.locator(".jp-Notebook .jp-Cell")
+    for cell, done in ((2, 1), (3, 2), (4, 3)):
+        cells.nth(cell).locator(".gl-board").wait_for()
+        assert cells.nth(cell).locator(".gl-board .box[data-state=done]").count() == done
+    assert cells.nth(2).locator(".gl-table tbody tr").count() == 20
+    assert cells.nth(3).locator(".gl-table tbody tr").count() == 2
+    assert "books" in text_of(notebook, 5)
+    shoot("stepped")

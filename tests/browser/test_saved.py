@@ -13,6 +13,7 @@ from nbclient import NotebookClient
 from browser import story
 from browser.lab import Lab, Notebook
 
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 CELLS = (
     "dag(sales_report.graph, env=env)",
     story.RUN,
@@ -80,7 +81,31 @@ def test_converted_to_html(saved: Path, notebook: Notebook, tmp_path: Path, pict
     svgs = page.locator(".jp-RenderedSVG img")
     assert svgs.count() == 2
     assert page.locator(".glacier-static table").count() == 3
-    last = base64.b64decode(str(svgs.nth(1).get_attribute("src")).partition("base64,")[2]).decode()
+    last = _picture(svgs.nth(1).get_attribute("src") or "")
     assert (last.count('class="box task done"'), last.count('class="box task skipped"')) == (5, 1)
     picture("converted")
     notebook.errors.clear()
+
+
+def test_the_quickstart_saved_and_converted(lab: Lab, notebook: Notebook, picture: Callable[[str], None]) -> None:
+    folder = lab.root / "quickstart"
+    folder.mkdir()
+    made = nbformat.read(NOTEBOOKS / "quickstart.ipynb", as_version=4)
+    NotebookClient(made, timeout=120, resources={"metadata": {"path": str(folder)}}).execute()
+    nbformat.write(made, folder / "quickstart.ipynb")
+    command = [sys.executable, "-m", "nbconvert", "--to", "html", str(folder / "quickstart.ipynb")]
+    subprocess.run(command, check=True, capture_output=True)
+    page = notebook.page
+    page.route("**/*", lambda route: route.continue_() if route.request.url.startswith("file:") else route.abort())
+    page.goto((folder / "quickstart.html").as_uri())
+    drawn = [_picture(each.get_attribute("src") or "") for each in page.locator(".jp-RenderedSVG img").all()]
+    assert any('class="box task done"' in each and "✓ by_carrier" in each for each in drawn)
+    shown = page.locator(".jp-RenderedHTML")
+    assert shown.filter(has=page.locator("table"), has_text="raw_flights").count() >= 1
+    assert shown.filter(has=page.locator("table"), has_text="flights.csv").count() >= 1
+    picture("quickstart")
+    notebook.errors.clear()
+
+
+def _picture(address: str) -> str:
+    return base64.b64decode(address.partition("base64,")[2]).decode()

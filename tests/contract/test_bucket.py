@@ -529,3 +529,14 @@ def test_the_uri_serves_polars_own_functions(rig: Rig) -> None:
     SMALL.write_parquet(target.get_uri(), **how)
     assert_frame_equal(pl.scan_parquet(target.get_uri(), **how).collect(), SMALL)
     assert_frame_equal(target.read(), SMALL)
+
+
+def test_a_parquet_footer_tells_of_nulls(rig: Rig) -> None:
+    bucket = rig.bucket("nulls.parquet")
+    frame = pl.DataFrame({"a": [1, None, 3] * 1000, "b": ["x"] * 3000, "l": [[1, None], None, []] * 1000})
+    bucket.write(frame)
+    shown = bucket.preview(2)
+    assert shown.nulls == {"a": 1000, "b": 0}
+    assert bucket.preview(2, columns=["b"]).nulls == {"a": 1000, "b": 0}
+    rig.bucket("nulls.csv").write(frame.select("a", "b"))
+    assert rig.bucket("nulls.csv").preview(2).nulls is None

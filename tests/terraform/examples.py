@@ -98,7 +98,7 @@ AWS = Cloud(
         tags={"kind": "function"},
     ),
     tags="tags",
-    tag=("cost center: a/b=c+d@e", "R&D".replace("&", "+") + " = é_1"),
+    tag=("cost center: a/b=c+d@e", "R+D = é_1"),
 )
 GCP = Cloud(
     name="gcp",

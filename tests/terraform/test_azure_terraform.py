@@ -149,7 +149,7 @@ def test_a_function_has_identity_account_and_plan_of_its_own() -> None:
 def test_accounts_of_code_differ_between_environments_and_stay_the_same() -> None:
     def name(environment: str) -> Any:
         drawn = draw(replace(needs(function("fn", AzureFunctionConfig())), environment=environment))
-        return block(drawn, "azurerm_storage_account.fn_code").arguments["name"]
+        return block(drawn, "azurerm_storage_account.code_of_fn").arguments["name"]
 
     assert name("dev") == name("dev") != name("prod")
 

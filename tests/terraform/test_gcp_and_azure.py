@@ -1,5 +1,6 @@
 """Terraform for Google Cloud and Azure: every example, checked by schema and carried through its life by Terraform."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 
 from glacier import GlacierEnv
 from terraform.configuration import read
-from terraform.examples import CLOUDS, EXAMPLES, HOSTILE
+from terraform.examples import CLOUDS, EXAMPLES, HOSTILE, SUBSCRIPTION
 from terraform.provider_schemas import ENDS, ends
 from terraform.schema_checker import check
 from terraform.terraform_cli import MISSING, Terraform, fmt
@@ -82,6 +83,32 @@ def environment(cloud: str, name: str) -> GlacierEnv:
     return env
 
 
+@each_cloud
+def test_names_like_our_own_do_no_harm(cloud: str, tmp_path: Path) -> None:
+    env = CLOUDS[cloud].env()
+    names = ("code", "code_of_functions", "code_of_main", "main", "buckets")
+    for name in names:
+        env.register(name, env.provider.bucket(f"glacier-{name.replace('_', '-')}", path="x.parquet"))
+    env.register("fn", env.provider.serverless("main", handler="handlers.clean"))
+
+    @env.task()
+    def everything() -> None:
+        for name in ("code", "code_of_functions", "code_of_main", "main", "buckets"):
+            env.get(name).read()
+        env.get("fn").invoke()
+
+    @env.pipeline()
+    def scheduler() -> None:
+        everything()
+        for bucket in buckets:
+            bucket.read()
+
+    buckets = [env.resources[name] for name in names]
+    made = scheduler.run(mode="generate", output_dir=tmp_path)
+    assert sum(about.startswith("bucket ") for about in made["resources"].values()) == len(names)
+    assert {end: check(tmp_path, ends(end)) for end in ENDS} == {end: [] for end in ENDS}
+
+
 # The life of every example -------------------------------------------------------------------------------------------
 
 
@@ -99,20 +126,47 @@ def module_call(folder: Path, cloud: str) -> str:
 HIDDEN = "a secret that the user gives"
 
 
+def copied(generated: Path, folder: Path) -> Path:
+    """Copy the examples; of each cloud only one keeps its provider, as Terraform starts a plugin for each of them."""
+    modules = shutil.copytree(generated, folder / "modules")
+    for path in modules.glob("*/*/providers.tf"):
+        if path.parent.name != "sales":
+            path.unlink()
+    return modules
+
+
+PROVIDERS = f"""
+provider "google" {{
+  project = "glacier-test"
+  region  = "us-central1"
+}}
+
+provider "azurerm" {{
+  subscription_id = "{SUBSCRIPTION}"
+  features {{}}
+}}
+
+provider "aws" {{
+  region = "us-east-1"
+}}
+"""
+
+
 @needs_terraform
 @pytest.mark.slow
 def test_examples_live_with_the_real_terraform(generated: Path, tmp_path: Path, mirror: Path) -> None:
     """One root module calls all examples of both clouds, so that Terraform starts once for all of them."""
-    calls = [module_call(generated / cloud / example, cloud) for cloud in ("gcp", "azure") for example in EXAMPLES]
-    (tmp_path / "main.tf").write_text("".join(calls), "utf-8")
+    modules = copied(generated, tmp_path)
+    calls = [module_call(modules / cloud / example, cloud) for cloud in ("gcp", "azure") for example in EXAMPLES]
+    (tmp_path / "main.tf").write_text("".join([PROVIDERS, *calls]), "utf-8")
     terraform = Terraform(tmp_path, mirror)
     terraform.init()
     assert [line for line in terraform.validate() if not line.startswith("Backend configuration ignored")] == []
     assert terraform.plan("-out=first.tfplan")
     terraform.apply("first.tfplan")
     state = terraform.state()
-    modules = {address.split(".")[1] for address in state}
-    assert modules == {f"{cloud}_{example}" for cloud in ("gcp", "azure") for example in EXAMPLES}
+    expected = {f"{cloud}_{example}" for cloud in ("gcp", "azure") for example in EXAMPLES}
+    assert {address.split(".")[1] for address in state} == expected
     gcp_state(state)
     azure_state(state)
     assert not terraform.plan()

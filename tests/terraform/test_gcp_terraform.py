@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from glacier.config import CloudFunctionConfig, GcpConfig, GCSConfig
+from glacier.errors import InfrastructureError
 from glacier.infrastructure import Blueprint, Needs, Package
 from glacier.providers.gcp.terraform import AT_ONCE, WRITER, blueprint, expression_of
 from glacier.schedules import schedule
@@ -123,6 +124,13 @@ def test_what_looks_like_a_secret_is_a_sensitive_variable() -> None:
     assert block(made, "var.fn_api_key").arguments["sensitive"] is True
     service = inner(block(made, "google_cloudfunctions2_function.fn"), "service_config")
     assert service["environment_variables"]["MODE"] == "fast"
+
+
+def test_secrets_that_would_share_a_variable_are_refused() -> None:
+    one = function("fn", CloudFunctionConfig(environment_vars={"A_KEY": "x"}))
+    other = function("fn-a", CloudFunctionConfig(environment_vars={"KEY": "y"}))
+    with pytest.raises(InfrastructureError, match=r"'fn_a_key'.*function fn\..*function fn-a"):
+        draw(needs(one, other))
 
 
 def test_a_timeout_beyond_the_clouds_is_cut_and_said() -> None:
@@ -272,7 +280,9 @@ def test_a_schedule_calls_its_function_with_an_account_that_may_do_nothing_else(
     job = block(made, "google_cloud_scheduler_job.etl_runner")
     assert job.arguments["attempt_deadline"] == "15s"
     token = inner(job, "http_target", "oidc_token")
-    assert token["service_account_email"] == block(made, "google_service_account.etl_runner_schedule").ref.email
+    assert (
+        token["service_account_email"] == block(made, "google_service_account.etl_runner_starts_by_schedule").ref.email
+    )
     roles = [each for each in made.document if "member" in each.arguments]
     assert [each.arguments["role"] for each in roles] == ["roles/run.invoker"]
     assert check(write(made, tmp_path), ends("newest")) == []

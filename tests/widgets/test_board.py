@@ -145,7 +145,7 @@ def test_outside_a_notebook_a_live_board_prints_its_end(env: GlacierEnv, capsys:
         return load()
 
     with live(report.graph, env=env, view="table") as shown:
-        assert report.run(listeners=[shown]) == 1
+        assert report.run(listeners=[shown], progress=False) == 1
     assert "report: done, 1 of 1 tasks" in capsys.readouterr().out
 
 
@@ -289,3 +289,28 @@ def test_an_error_behind_a_box_is_told(env: GlacierEnv) -> None:
     front._heard(front, {"kind": "look", "box": box}, [])
     assert "gone.parquet" in front.shown["text"]
     assert front.trouble == ""
+
+
+def test_what_a_run_has_kept_is_behind_its_boxes(env: GlacierEnv) -> None:
+    @env.task()
+    def load() -> pl.DataFrame:
+        return pl.DataFrame({"a": [1, 2]})
+
+    @env.task()
+    def double(df: pl.DataFrame) -> pl.DataFrame:
+        return df.with_columns(b=pl.col("a") * 2)
+
+    @env.pipeline()
+    def report() -> pl.DataFrame:
+        return double(load())
+
+    shown = Live(report.graph, env=env)
+    report.run(listeners=[shown], progress=False)
+    shown.front = front = shown._front()
+    boxes = {box["label"]: box["id"] for box in shown.sheet.plain["boxes"]}
+    front._heard(front, {"kind": "look", "box": boxes["double"]}, [])
+    assert front.shown["page"]["rows"] == [["1", "2"], ["2", "4"]]
+    earlier = dag(env.runs[0].graph, env.runs[0], env=env)
+    assert "✓ double" in str(earlier)
+    assert env.runs[0].value("load").equals(pl.DataFrame({"a": [1, 2]}))
+    assert env.runs[0].value("nobody") is None

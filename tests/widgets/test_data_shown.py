@@ -30,7 +30,8 @@ def test_a_page_has_types_and_nulls() -> None:
     page = Pages(FRAME, 2).page()
     assert page["columns"] == ["n", "s", "l"]
     assert page["types"] == ["Int64", "String", "List(Int64)"]
-    assert page["nulls"] == [1, 1, 0]
+    assert page["nulls"] == ["1 null here", "1 null here", ""]
+    assert Pages(FRAME, 2, {"n": 70, "s": 0}).page()["nulls"] == ["70 null", "", ""]
     assert (page["numeric"], page["sortable"]) == ([True, False, False], [True, True, False])
     assert page["rows"] == [["3", "a", "[1]"], [None, "b", "[2]"]]
 

@@ -8,15 +8,18 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, overload
 
 from glacier.errors import ResourceNotFoundError, did_you_mean
-from glacier.execution.journal import database, owner
+from glacier.execution.journal import database, owner, values
 from glacier.execution.journal.records import Attempt, LogLine, RunRecord, TaskRecord, rows_html, rows_text
+from glacier.execution.journal.resume import IN_FILE
+from glacier.execution.journal.writer import values_of
+from glacier.execution.memory import MISSING
 from glacier.graph import Edge, Graph, Node
 
 if TYPE_CHECKING:
     import sqlite3
     from pathlib import Path
 
-__all__ = ["History", "attempts_of", "graph_of", "logs_of", "tasks_of"]
+__all__ = ["History", "attempts_of", "graph_of", "logs_of", "tasks_of", "value_of"]
 
 _SHOWN = 20
 _HEADINGS = ("run", "pipeline", "environment", "state", "started (UTC)", "seconds", "error")
@@ -186,6 +189,23 @@ def logs_of(run: RunRecord, task: str | None) -> list[LogLine]:
     rows = _rows(run, "SELECT key, time, line FROM log WHERE run = ? ORDER BY rowid")
     wanted = [row for row in rows if task in {None, names.get(row["key"]), row["key"]}]
     return [LogLine(str(names.get(row["key"], row["key"])), _when(row["time"]), row["line"]) for row in wanted]
+
+
+def value_of(run: RunRecord, task: str) -> Any:
+    """Return what the task of that name or key returned, None where that was not kept or cannot be read any more."""
+    kept = _rows(run, "SELECT key, name, form, value FROM task WHERE run = ? AND form IS NOT NULL")
+    found = [_value(run, row) for row in kept if task in {row["name"], row["key"]}]
+    return found[0] if found and found[0] is not MISSING else None
+
+
+def _value(run: RunRecord, row: sqlite3.Row) -> Any:
+    form: str = row["form"]
+    if not form.endswith(IN_FILE):
+        return values.load(form, row["value"])
+    try:
+        return values.load(form.removesuffix(IN_FILE), (values_of(run.home, run.id) / row["value"]).read_bytes())
+    except OSError:
+        return MISSING
 
 
 def graph_of(run: RunRecord) -> Graph | None:

@@ -116,6 +116,12 @@ class RunRecord:
 
         return history.attempts_of(self, task)
 
+    def value(self, task: str) -> Any:
+        """Return what the task of that name or key returned; None where that was not kept."""
+        from glacier.execution.journal import history
+
+        return history.value_of(self, task)
+
     @property
     def resumable(self) -> bool:
         """Whether it ended before all was done."""

@@ -115,19 +115,21 @@ class _Module:
     @cached_property
     def accounts(self) -> dict[str, _Account]:
         """The storage accounts of the containers, by name."""
-        labels = Labels()
-        main = labels.of("main")
         found: dict[str, list[BucketNeed]] = {}
         for need in self.needs.buckets:
             found.setdefault(self.account_name(need), []).append(need)
         return {
-            name: _Account(name, main if name == self.account else labels.of(name), tuple(found[name]))
+            name: _Account(name, "main" if name == self.account else f"account_{name}", tuple(found[name]))
             for name in sorted(found)
         }
 
     def account_name(self, need: BucketNeed) -> str:
         """Return the name of a container's storage account."""
         return need.config.storage_account or self.account
+
+    def code_label(self, need: FunctionNeed) -> str:
+        """Return the label of the account and container of a function's code, which is none of the user's buckets'."""
+        return self.needs.labels.of(f"code of {need.label}")
 
     def container_id(self, need: BucketNeed) -> Value:
         """Return the id of a container, whether the module makes it or finds its account."""
@@ -272,7 +274,7 @@ class _Storage:
     # --- code of functions ------------------------------------------------------------------------------------------
 
     def _code(self, need: FunctionNeed) -> None:
-        about, label = f"code of function {need.name}", f"{need.label}_code"
+        about, label = f"code of function {need.name}", self.module.code_label(need)
         made = resource(
             "azurerm_storage_account",
             label,
@@ -475,7 +477,7 @@ class _Functions:
             name=self._name(need),
             **PLACE,
             service_plan_id=plan.ref.id,
-            **_code_place(need, identity),
+            **_code_place(self.module.code_label(need), identity),
             runtime_name="python",
             runtime_version=need.runtime or RUNTIME,
             **_sizes(config),
@@ -495,7 +497,7 @@ class _Functions:
         values = {
             **environment.values,
             "AZURE_CLIENT_ID": client,
-            "AzureWebJobsStorage__accountName": Ref("azurerm_storage_account", f"{need.label}_code").name,
+            "AzureWebJobsStorage__accountName": Ref("azurerm_storage_account", self.module.code_label(need)).name,
             "AzureWebJobsStorage__clientId": client,
             "AzureWebJobsStorage__credential": "managedidentity",
             **({} if when is None else {SCHEDULE: expression_of(when)}),
@@ -619,10 +621,10 @@ def _span(seconds: int) -> str:
     return f"{f'{days}.' if days else ''}{rest // 3600:02}:{rest % 3600 // 60:02}:{rest % 60:02}"
 
 
-def _code_place(need: FunctionNeed, identity: Ref) -> dict[str, Value]:
+def _code_place(label: str, identity: Ref) -> dict[str, Value]:
     """Return where the code of an app is kept, and that its identity opens the door."""
-    account = Ref("azurerm_storage_account", f"{need.label}_code")
-    container = Ref("azurerm_storage_container", f"{need.label}_code")
+    account = Ref("azurerm_storage_account", label)
+    container = Ref("azurerm_storage_container", label)
     return {
         "storage_container_type": "blobContainer",
         "storage_container_endpoint": Text(account.primary_blob_endpoint, container.name),
@@ -719,7 +721,7 @@ class _Access:
     def _function(self, need: FunctionNeed) -> None:
         about = need.origin or f"function {need.name}"
         self._identity(need.label, about)
-        account = Ref("azurerm_storage_account", f"{need.label}_code").id
+        account = Ref("azurerm_storage_account", self.module.code_label(need)).id
         label = host_label(self.module, need)
         self.draft.add("iam.tf", _assignment(label, need.label, account, {"role_definition_name": HOST}), about)
 

@@ -157,7 +157,7 @@ class _Storage:
     def _code(self) -> None:
         made = resource(
             "google_storage_bucket",
-            "code",
+            code_label(self.module),
             nested("versioning", enabled=True),
             _OLD_CODE,
             _ABANDONED_UPLOADS,
@@ -207,6 +207,11 @@ class _Storage:
 
     def _add(self, block: Block, about: str = "") -> Block:
         return self.draft.add("storage.tf", block, about)
+
+
+def code_label(module: _Module) -> str:
+    """Return the label of the bucket of code, which is none of the user's buckets'."""
+    return module.needs.labels.of("code of functions")
 
 
 def bucket_ref(need: BucketNeed) -> Ref:
@@ -300,7 +305,7 @@ class _Functions:
 
     def _code(self, need: FunctionNeed) -> Block:
         """Return the object that holds a function's zip; its name changes with the code."""
-        bucket = Ref("google_storage_bucket", "code").name
+        bucket = Ref("google_storage_bucket", code_label(self.module)).name
         path = self._zip(need)
         name = Text(f"{need.name}-", Call("filesha256", path), ".zip")
         return resource("google_storage_bucket_object", need.label, bucket=bucket, name=name, source=path)
@@ -628,7 +633,7 @@ class _Schedules:
 
     def _schedule(self, schedule: Schedule) -> None:
         need, about = schedule.function, f"schedule of pipeline {schedule.pipeline}"
-        label = f"{need.label}_schedule"
+        label = self.module.access.of(f"{need.label} starts by schedule")
         account = resource(
             "google_service_account",
             label,
