@@ -433,9 +433,8 @@ def test_a_task_with_several_ends_is_loaded_as_a_function(working, monkeypatch):
 def test_infrastructure_is_exported_and_shown(working, project):
     with (project / "glacier.toml").open("a") as file:
         file.write('\n[env.cloud]\nextends = "dev"\nprovider = "aws"\nregion = "us-east-1"\n')
-        file.write(
-            '[env.cloud.resources.sales_raw]\nbucket = "acme-sales"\n[env.cloud.resources.report]\nbucket = "acme-sales"\n'
-        )
+        for name in ("sales_raw", "report"):
+            file.write(f'[env.cloud.resources.{name}]\nbucket = "acme-sales"\n')
     working.run("%reload_ext glacier_magics")
     shown = working.run("%glacier export reporting --env cloud -o infra")
     assert (project / "infra" / "storage.tf").exists()
