@@ -34,7 +34,7 @@ class Exported:
     @property
     def permissions(self) -> Table:
         """Who may do what, and which tasks need it."""
-        rows = [_statement(each) for each in self.generated["permissions"]]
+        rows = list(dict.fromkeys(_statement(each) for each in self.generated["permissions"]))
         return Table("permissions", ("principal", "actions", "resources", "for"), rows)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
@@ -55,10 +55,14 @@ class Exported:
 def _statement(each: Mapping[str, Any]) -> tuple[str, ...]:
     return (
         str(each["principal"]),
-        "\n".join(map(str, each["actions"])),
-        "\n".join(map(str, each["resources"])),
-        "\n".join(map(str, each["uses"])),
+        ", ".join(map(str, each["actions"])),
+        ", ".join(map(str, each["resources"])),
+        ", ".join(_use(use) for use in each["uses"]),
     )
+
+
+def _use(use: Any) -> str:
+    return f"{use['task']} ({use['line']})" if isinstance(use, dict) and {"task", "line"} <= use.keys() else str(use)  # pyright: ignore[reportUnknownMemberType]
 
 
 def _file(path: Path, folder: Path) -> str:
