@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from glacier.cli.app import app
-from glacier.cli.options import AsJson, Debug, Params, Target
+from glacier.cli.options import AsJson, Debug, Params, Target, env_of
 from glacier.cli.printing import print_json
 
 __all__ = ["export"]
@@ -24,6 +24,9 @@ def export(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit code 1 if files would change.")] = False,
     format: Annotated[str, typer.Option("--format", help="hcl, or json for Terraform's JSON form.")] = "hcl",
     force: Annotated[bool, typer.Option("--force", help="Replace files that were edited by hand.")] = False,
+    env: Annotated[
+        list[str] | None, typer.Option("--env", metavar="NAME", help="An environment of the project; may be repeated.")
+    ] = None,
     param: Params = None,
     as_json: AsJson = False,
     debug: Debug = False,
@@ -32,8 +35,9 @@ def export(
     from glacier.loading import load_pipeline, parameters
 
     pipeline = load_pipeline(target)
+    shared = {"environments": [env_of(name) for name in env]} if env else {}
     generated = pipeline.run(
-        "generate", output_dir=output, format=format, force=force, check=check, **parameters(param or ())
+        "generate", output_dir=output, format=format, force=force, check=check, **shared, **parameters(param or ())
     )
     if as_json:
         print_json(generated)
