@@ -24,7 +24,7 @@ CHROMIUM = os.environ.get("GLACIER_CHROMIUM") or shutil.which("chromium") or "/u
 TOKEN = "t0ken"
 LIGHT, DARK = "JupyterLab Light", "JupyterLab Dark"
 KERNEL = "jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel"
-PATIENCE = 60_000
+PATIENCE = 90_000
 """Milliseconds after which a state that never came fails a test: far more than a busy machine needs."""
 
 # A news pop-up would cover a corner of the page.
