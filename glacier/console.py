@@ -37,7 +37,8 @@ def print_run(console: Console, run: Run | RunRecord) -> None:
 def print_runs(console: Console, runs: Sequence[RunRecord]) -> None:
     """Print runs, one line each."""
     table = Table(box=None, pad_edge=False)
-    for heading in ("run", "pipeline", "environment", "state", "started (UTC)"):
+    table.add_column("run", no_wrap=True, min_width=8)
+    for heading in ("pipeline", "environment", "state", "started (UTC)"):
         table.add_column(heading, no_wrap=True)
     table.add_column("seconds", justify="right")
     table.add_column("error", no_wrap=True, overflow="ellipsis")

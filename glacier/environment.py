@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from glacier.execution.journal import History, RunRecord
     from glacier.execution.options import RunOptions
+    from glacier.infrastructure.export import Generated
+    from glacier.infrastructure.options import ExportOptions
 
 __all__ = ["Defaults", "GlacierEnv"]
 
@@ -56,6 +58,7 @@ class GlacierEnv:
         dask: address of the Dask scheduler for tasks with `executor="dask"`, None for `DASK_SCHEDULER_ADDRESS`.
         protected: whether people should be asked before a run writes here; nothing in the library asks by itself.
         guard: called with a task or pipeline and its parameters before it runs here; it raises to refuse (`admit`).
+        outputs: what the infrastructure was called when it was deployed, as `glacier.deploy.deploy(..., env=env)` said.
     """
 
     def __init__(
@@ -76,6 +79,7 @@ class GlacierEnv:
         self.debug = debug
         self.max_workers = max_workers
         self.dask = dask
+        self.outputs: dict[str, Any] = {}
         self._provider = provider
         self._defaults = (defaults,) if isinstance(defaults, Defaults) else tuple(defaults)
         self._resources: dict[str, Any] = {}
@@ -223,16 +227,23 @@ class GlacierEnv:
     @overload
     def pipeline(self, fn: Callable[..., Any], /) -> Pipeline: ...
     @overload
-    def pipeline(self, fn: None = None, /, *, name: str | None = None) -> Callable[[Callable[..., Any]], Pipeline]: ...
-    def pipeline(self, fn: Callable[..., Any] | None = None, /, *, name: str | None = None) -> Any:
+    def pipeline(
+        self, fn: None = None, /, *, name: str | None = None, schedule: str | None = None
+    ) -> Callable[[Callable[..., Any]], Pipeline]: ...
+    def pipeline(
+        self, fn: Callable[..., Any] | None = None, /, *, name: str | None = None, schedule: str | None = None
+    ) -> Any:
         """Make a pipeline of a function: `@env.pipeline()`, `@env.pipeline` or `@env.pipeline(name="...")`.
 
+        `schedule`, such as `"rate(1 hour)"` or `"cron(0 6 * * 1-5)"` (UTC), is for generated infrastructure: there the
+        pipeline runs by itself.
+
         Raises:
-            ConfigError: the name is no legal pipeline name.
+            ConfigError: the name is no legal pipeline name, or the schedule is none.
         """
 
         def decorate(function: Callable[..., Any]) -> Pipeline:
-            return self._keep(self._pipelines, Pipeline(function, self, name=name), "pipeline")
+            return self._keep(self._pipelines, Pipeline(function, self, name=name, schedule=schedule), "pipeline")
 
         return decorate if fn is None else decorate(fn)
 
@@ -242,8 +253,7 @@ class GlacierEnv:
             copy = Task(target.fn, self, name=target.name, own=target.own)
             return self._keep(self._tasks, copy, "task")
         if isinstance(target, Pipeline):
-            origins = (*target.origins, target.env)
-            return self._keep(self._pipelines, Pipeline(target.fn, self, name=target.name, origins=origins), "pipeline")
+            return self._keep(self._pipelines, target.bound_to(self), "pipeline")
         raise ConfigError(
             f"environment {self.name!r} can bind a task or a pipeline, not {type(target).__name__}",
             hint="decorate the function with @task first",
@@ -290,11 +300,12 @@ class GlacierEnv:
         *,
         options: RunOptions,
         resumes: RunRecord | None = None,
+        export: ExportOptions | None = None,
     ) -> Any:
         """Run a pipeline's body in a mode; `Pipeline.run` and `Pipeline.resume` are the ways to call this."""
         if mode == "local":
             self.admit(pipeline, params)
-        return modes.run(mode, pipeline, self, body, params, options=options, resumes=resumes)
+        return modes.run(mode, pipeline, self, body, params, options=options, resumes=resumes, export=export)
 
     @property
     def runs(self) -> History:
@@ -307,6 +318,20 @@ class GlacierEnv:
         """Let the `guard`, if there is one, object to a run of a task or pipeline with these parameters."""
         if self.guard is not None:
             self.guard(target, params)
+
+    def export(self, output_dir: str | os.PathLike[str] = "terraform", **options: Any) -> Generated:
+        """Write the infrastructure of all pipelines and registered resources as Terraform; `options` as ExportOptions.
+
+        Returns what `Pipeline.run(mode="generate")` does. `environments=` is for pipelines; here it is this one alone.
+
+        Raises:
+            InfrastructureError: there is nothing to generate, or a file is not Glacier's to replace.
+        """
+        from glacier.infrastructure.export import Target, export
+
+        pipelines = list(self._here()._pipelines.values())
+        traced = [modes.recorded(each, self, each.body) for each in pipelines]
+        return export([Target(self, traced, whole=True)], output_dir, **options)
 
     # --- settings -----------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -81,6 +82,21 @@ class Signature:
             for parameter in self.parameters.values():
                 self._fill_one(callee, env, parameter, bound)
         return bound.args, bound.kwargs
+
+    def known(self, name: str, env: Any, kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return those arguments of a call that are given or that the environment can fill, by parameter.
+
+        Raises:
+            MissingDependencyError: there is no such parameter.
+        """
+        try:
+            bound = self._signature.bind_partial(**kwargs)
+        except TypeError as error:
+            raise MissingDependencyError(f"{name!r}: {error}", hint=f"its signature is {self._signature}") from None
+        for parameter in self.parameters.values():
+            with suppress(MissingDependencyError):
+                self._fill_one(name, env, parameter, bound)
+        return bound.arguments
 
     def named(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
         """Return the arguments of a filled call, each with the name of its parameter."""

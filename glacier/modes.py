@@ -1,4 +1,4 @@
-"""The modes of `Pipeline.run`: local, analyze. One function each, one table."""
+"""The modes of `Pipeline.run`: local, analyze, generate. One function each, one table."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from glacier import context
-from glacier.errors import ConfigError, InfrastructureError, did_you_mean
+from glacier.errors import ConfigError, did_you_mean
 from glacier.recording import trace
 
 if TYPE_CHECKING:
@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     from glacier.execution.journal import RunRecord
     from glacier.execution.options import RunOptions
     from glacier.graph import Graph
+    from glacier.infrastructure.collect import Recorded
+    from glacier.infrastructure.export import Generated
+    from glacier.infrastructure.options import ExportOptions
     from glacier.recording import Trace
     from glacier.tasks import Pipeline
 
-__all__ = ["MODES", "Analysis", "analyze", "generate", "local", "run"]
+__all__ = ["MODES", "Analysis", "analyze", "generate", "local", "recorded", "run"]
 
 
 class Analysis(dict[str, Any]):
@@ -76,8 +79,11 @@ def run(
     *,
     options: RunOptions | None = None,
     resumes: RunRecord | None = None,
+    export: ExportOptions | None = None,
 ) -> Any:
-    """Run a pipeline in the mode of that name; `options` and `resumes` are about runs, no other mode looks at them.
+    """Run a pipeline in the mode of that name.
+
+    `options` and `resumes` are about runs, `export` about generated infrastructure; no other mode looks at them.
 
     Raises:
         ConfigError: there is no such mode; a ValueError too.
@@ -90,6 +96,8 @@ def run(
     with _following(pipeline, env):
         if mode == "local":
             return local(pipeline, env, body, params, options=options, resumes=resumes)
+        if mode == "generate":
+            return generate(pipeline, env, body, params, export)
         return MODES[mode](pipeline, env, body, params)
 
 
@@ -136,16 +144,33 @@ def analyze(pipeline: Pipeline, env: Any, body: Callable[[], Any], _params: Mapp
     return Analysis(trace(pipeline, env, body))
 
 
-def generate(pipeline: Pipeline, env: Any, _body: Callable[[], Any], _params: Mapping[str, Any]) -> Any:
-    """Refuse: this version generates no infrastructure.
+def generate(
+    pipeline: Pipeline,
+    env: Any,
+    body: Callable[[], Any],
+    _params: Mapping[str, Any],
+    options: ExportOptions | None = None,
+) -> Generated:
+    """Write the pipeline's infrastructure as Terraform; no data and no cloud is touched.
 
     Raises:
-        InfrastructureError: always.
+        InfrastructureError: there is nothing to generate, or a file is not Glacier's to replace.
     """
-    raise InfrastructureError(
-        f"pipeline {pipeline.name!r} of environment {env.name!r}: this version generates no infrastructure",
-        hint='mode="analyze" lists the resources it would need',
-    )
+    from glacier.infrastructure.export import Target, export
+    from glacier.infrastructure.options import ExportOptions
+
+    how = options or ExportOptions()
+    bound = [(each, pipeline if each is env else pipeline.bound_to(each)) for each in how.environments or (env,)]
+    targets = [Target(each, [recorded(own, each, body)]) for each, own in bound]
+    return export(targets, how.output_dir, format=how.format, force=how.force, check=how.check)
+
+
+def recorded(pipeline: Pipeline, env: Any, body: Callable[[], Any]) -> Recorded:
+    """Trace a pipeline in an environment, with what infrastructure needs of it."""
+    from glacier.infrastructure.collect import Recorded
+
+    with _following(pipeline, env):
+        return Recorded(pipeline, trace(pipeline, env, body))
 
 
 MODES: dict[str, Callable[[Pipeline, Any, Callable[[], Any], Mapping[str, Any]], Any]] = {

@@ -10,15 +10,18 @@ from glacier import context, registry
 from glacier.errors import ConfigError, ResourceNotFoundError, UnboundTaskError
 from glacier.execution.attempts import Call, Job, attempt
 from glacier.execution.options import OPTION_NAMES, RunOptions, check_parameters, names_of
+from glacier.infrastructure.options import ExportOptions
 from glacier.injection import Inject, Signature
 from glacier.names import PIPELINE, TASK
 from glacier.recording import Recorder, nest, sites
+from glacier.schedules import schedule as read_schedule
 from glacier.settings import TaskConfig
 from glacier.usage import SourceUsage, source_usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from glacier.cache.store import Why
     from glacier.environment import GlacierEnv
     from glacier.execution.events import Listener
     from glacier.execution.journal import RunRecord
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from glacier.execution.run import Run
     from glacier.execution.stepping import Stepper
     from glacier.graph import Graph
+    from glacier.schedules import Cron, Rate
 
     Name: TypeAlias = "str | Task"
     Names: TypeAlias = "Name | Iterable[Name] | None"
@@ -112,6 +116,24 @@ class Task:
             self._settings[env] = env.task_settings(self.own).values
         return self._settings[env]
 
+    def explain_cache(self, **known: Any) -> Why:
+        """Say whether the task's kept result would be used, and which part of what it depends on changed if not.
+
+        Arguments that are neither given nor known to the environment, such as the results of other tasks, are taken to
+        be what they were when the result was kept.
+
+        Raises:
+            Unfingerprintable: of a part it cannot be told whether it changed, so that nothing is ever kept.
+        """
+        from glacier.cache.fingerprint import fingerprint
+        from glacier.cache.store import Store
+
+        env = self._bound_env()
+        arguments = self.signature.known(self.name, env, known)
+        found = fingerprint(self.fn, arguments, self.settings(env))
+        unknown = [name for name in self.signature.parameters if name not in arguments]
+        return Store().why(self.name, found, unknown)
+
     @property
     def returns(self) -> Any:
         """The resolved return annotation, None when there is none."""
@@ -154,12 +176,15 @@ class Pipeline:
         env: GlacierEnv,
         *,
         name: str | None = None,
+        schedule: str | None = None,
         origins: tuple[GlacierEnv, ...] = (),
     ) -> None:
         self.fn: Callable[..., Any] = _plain_function("pipeline", fn)
         self.env: Any = env
         self.name = PIPELINE.check(name or _name_of("pipeline", fn))
         self.origins = origins
+        self.schedule: Rate | Cron | None = None if schedule is None else read_schedule(schedule)
+        self._schedule = schedule
         self._last_run: Run | None = None
         update_wrapper(self, fn)
         check_parameters(self.name, self.signature.parameters)
@@ -198,7 +223,9 @@ class Pipeline:
 
         `"local"` executes it here and returns the real value of its body. `"analyze"` follows the body without
         touching data and returns a mapping with `tasks`, `dag`, `resources`, `reads`, `writes`, `conditions` and
-        `approximations`.
+        `approximations`. `"generate"` writes the infrastructure it needs as Terraform, with the options of
+        `ExportOptions` (`output_dir=`, `format=`, `force=`, `environments=`), and returns a mapping with `files`,
+        `output_dir`, `resources`, `warnings` and `permissions`.
 
         Raises:
             ValueError: there is no such mode, or an option has a value that it cannot have.
@@ -305,6 +332,14 @@ class Pipeline:
         """
         return env.bind(self)
 
+    def bound_to(self, env: GlacierEnv) -> Pipeline:
+        """Return what `bind` does, without listing it in `env`."""
+        return Pipeline(self.fn, env, name=self.name, schedule=self._schedule, origins=(*self.origins, self.env))
+
+    def body(self) -> Any:
+        """Call the body without arguments, under whatever records it."""
+        return self._call((), {})
+
     @property
     def graph(self) -> Graph:
         """The traced graph: every step that any way through the body can take."""
@@ -332,9 +367,20 @@ class Pipeline:
         options: RunOptions,
         resumes: RunRecord | None = None,
     ) -> Any:
+        export = None
+        if mode == "generate":
+            export, kwargs = ExportOptions.split({"force": options.force is True, **kwargs}, self.signature.parameters)
         params = {**dict(zip(self.signature.parameters, args, strict=False)), **kwargs}
         try:
-            return self.env.run(self, mode, lambda: self._call(args, kwargs), params, options=options, resumes=resumes)
+            return self.env.run(
+                self,
+                mode,
+                lambda: self._call(args, kwargs),
+                params,
+                options=options,
+                resumes=resumes,
+                export=export,
+            )
         except Exception as error:
             raise error.with_traceback(sites.from_user(error.__traceback__))  # noqa: B904 - it is the same error
 

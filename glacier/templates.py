@@ -15,6 +15,7 @@ from glacier.config import (
     AzureConfig,
     GcpConfig,
     GCSConfig,
+    LambdaConfig,
     LocalConfig,
     S3Config,
     TaskConfig,
@@ -72,7 +73,9 @@ class DevelopmentLocalEnvironment(_Template):
 class ProductionAWSEnvironment(_Template):
     """AWS with versioned and encrypted buckets, no public access, and tasks tried up to four times.
 
-    `enable_monitoring` tags every resource `monitoring=enabled`, which generated infrastructure turns into alarms.
+    `enable_monitoring` tags every resource `monitoring=enabled`, which generated infrastructure turns into alarms. With
+    `platform` generated infrastructure takes from variables what an organisation has once: the bucket of access logs,
+    the KMS key, the functions' network and their code signing configuration.
     """
 
     kind = "aws"
@@ -86,11 +89,20 @@ class ProductionAWSEnvironment(_Template):
         enable_encryption: bool = True,
         enable_versioning: bool = True,
         enable_monitoring: bool = True,
+        platform: bool = True,
         **options: Any,
     ) -> None:
-        encryption = "AES256" if enable_encryption else None
-        bucket = S3Config(versioning=enable_versioning, public_access_block=True, encryption=encryption)
-        own = {"bucket": bucket, "task": _PRODUCTION_TASK, "tags": _tags("production", enable_monitoring)}
+        encryption = "aws:kms" if enable_encryption else None
+        bucket = S3Config(
+            versioning=enable_versioning, public_access_block=True, encryption=encryption, platform=platform
+        )
+        function = LambdaConfig(platform=platform)
+        own = {
+            "bucket": bucket,
+            "serverless": function,
+            "task": _PRODUCTION_TASK,
+            "tags": _tags("production", enable_monitoring),
+        }
         super().__init__(_aws(region, profile), name, own=own, **options)
 
 
@@ -135,7 +147,7 @@ class StagingGCPEnvironment(_Template):
 
 
 class ProductionAzureEnvironment(_Template):
-    """Azure with versioned, zone-redundant blobs (encrypted by the cloud itself), and tasks tried up to four times."""
+    """Azure with versioned blobs in several zones and a second region, and tasks tried up to four times."""
 
     kind = "azure"
 
@@ -150,7 +162,7 @@ class ProductionAzureEnvironment(_Template):
         enable_monitoring: bool = True,
         **options: Any,
     ) -> None:
-        bucket = AzureBlobConfig(versioning=enable_versioning, replication_type="ZRS")
+        bucket = AzureBlobConfig(versioning=enable_versioning, replication_type="GZRS")
         own = {"bucket": bucket, "task": _PRODUCTION_TASK, "tags": _tags("production", enable_monitoring)}
         super().__init__(_azure(subscription_id, resource_group, location), name, own=own, **options)
 

@@ -25,13 +25,16 @@ _READS = frozenset({"scan", "read", "preview", "schema", "exists", "stat", "list
 class SourceUsage:
     """How a function uses its parameters and the registry of its environment.
 
-    `parameters` and `registry` map a parameter, or a name given to `env.get("...")`, to its access. `approximate`
+    `parameters` and `registry` map a parameter, or a name given to `env.get("...")`, to its access. `deletes` has the
+    names among them whose objects are deleted, `only_deletes` those that are written in no other way. `approximate`
     says that the source could not be read or passes a resource on, so that more may happen than stands here.
     """
 
     parameters: Mapping[str, Access] = field(default_factory=dict[str, Access])
     registry: Mapping[str, Access] = field(default_factory=dict[str, Access])
     approximate: bool = False
+    deletes: frozenset[str] = frozenset()
+    only_deletes: frozenset[str] = frozenset()
 
 
 def source_usage(fn: Callable[..., Any]) -> SourceUsage:
@@ -61,6 +64,8 @@ class _Reader:
         self.locals = {each.arg for each in every if not _is_environment(each)} | _assigned(self.nodes)
         self.found: dict[tuple[str, str], set[Access]] = {}
         self.passed_on = False
+        self.deletes: set[str] = set()
+        self.written: set[str] = set()
 
     def usage(self) -> SourceUsage:
         self._follow_assignments()
@@ -68,7 +73,13 @@ class _Reader:
             resource = self._resource(node)
             if resource is not None:
                 self._note(resource, node)
-        return SourceUsage(self._of("parameter"), self._of("registry"), self.passed_on)
+        return SourceUsage(
+            parameters=self._of("parameter"),
+            registry=self._of("registry"),
+            approximate=self.passed_on,
+            deletes=frozenset(self.deletes),
+            only_deletes=frozenset(self.deletes - self.written),
+        )
 
     def _follow_assignments(self) -> None:
         for node in self.nodes:
@@ -92,12 +103,16 @@ class _Reader:
         parent = self.parents.get(node)
         if isinstance(parent, ast.Attribute):
             access = self._by_method(parent)
+            if parent.attr == "delete":
+                self.deletes.add(resource[1])
         elif isinstance(parent, ast.Call | ast.keyword):
             self.passed_on = self.passed_on or resource[0] == "registry"
             access = None
         else:
             access = None
         accesses = self.found.setdefault(resource, set())
+        if not (isinstance(parent, ast.Attribute) and (parent.attr == "delete" or access == "read")):
+            self.written.add(resource[1])
         if access is not None:
             accesses.add(access)
 

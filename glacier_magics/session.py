@@ -61,9 +61,17 @@ class Session:
                 return
             self.project = Project.find()
             if _CURRENT not in self.names and self.project.default is not None:
-                self.switch(self.project.default)
+                self._take_over(self.switch(self.project.default))
         except GlacierError as error:
             self.problem = error
+
+    def _take_over(self, env: GlacierEnv) -> None:
+        """Let what an earlier session left in the notebook follow to the environment of the same name."""
+        work = [each for each in list(self.names.values()) if isinstance(each, Task | Pipeline)]
+        before = {id(each.env): each.env for each in work if each.env is not None and each.env.name == env.name}
+        for each in before.values():
+            if each is not env:
+                self._follow(each, env)
 
     def close(self) -> None:
         """Take back what the session put into the shell."""

@@ -44,9 +44,10 @@ class Table:
         return "\n".join(part for part in (_printable(self.title), *lines, self.note) if part)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        return {"text/plain": str(self), "text/html": self._html()}
+        return {"text/plain": str(self), "text/html": self.html()}
 
-    def _html(self) -> str:
+    def html(self) -> str:
+        """Return the table as HTML in which nothing of the cells is markup."""
         head = _line("th", self.head) if any(each.strip() for each in self.head) else ""
         body = "".join(_line("td", row) for row in self.rows)
         table = f"<table {_TABLE}>{head}{body}</table>" if self.rows else ""

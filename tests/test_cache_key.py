@@ -833,6 +833,13 @@ def test_a_global_that_cannot_be_told_is_named(project: Project) -> None:
     assert caught.value.part == "global RATE"
 
 
+def test_an_attribute_of_a_class_that_cannot_be_told_is_named(project: Project) -> None:
+    project.edit("steps", "strength = 5", "strength = (each for each in ())")
+    with pytest.raises(Unfingerprintable) as caught:
+        project.key()
+    assert caught.value.part == "helper Cleaner"
+
+
 def test_data_in_a_plan_is_never_unpickled(capsys: pytest.CaptureFixture[str]) -> None:
     """Bytes that look like a pickle are the user's, wherever they are."""
 

@@ -19,7 +19,7 @@ from polars.testing import assert_frame_equal
 
 from glacier import Bucket, GlacierEnv
 from glacier.config import AwsConfig
-from glacier.errors import ConfigError, InfrastructureError
+from glacier.errors import ConfigError
 from glacier.providers import AWSProvider, AzureProvider, GCPProvider, LocalProvider
 
 if TYPE_CHECKING:
@@ -209,21 +209,23 @@ def environment_variables(stage: Stage) -> None:
 
 
 def multiple_environments(stage: Stage) -> None:
-    """The last line generates infrastructure, which this version refuses; the two runs before it go through."""
+    """The block registers nothing, so its environments are given something to inject; production's is on AWS."""
     stage.write("data/raw/sales.parquet", SALES)
 
     class Prepared(GlacierEnv):
-        """An environment that has something to inject: the block itself registers nothing."""
-
         def __init__(self, provider: Any, name: str) -> None:
-            super().__init__(provider, name, resources={"source": stage.provider().bucket("raw", path="sales.parquet")})
+            source = (provider if name == "production" else stage.provider()).bucket("raw", path="sales.parquet")
+            super().__init__(provider, name, resources={"source": source})
 
     made = stage.names(GlacierEnv=Prepared)
-    with pytest.raises(InfrastructureError, match=r"'process_data' of environment 'production'.*no infrastructure"):
-        stage.run_into(made)
-    for task, env in ((made.dev_task, made.dev), (made.staging_task, made.staging), (made.prod_task, made.prod)):
+    stage.run_into(made)
+    for task, env in ((made.dev_task, made.dev), (made.staging_task, made.staging)):
         assert task.env is env
         same(task.run(mode="local"), POSITIVE)
+    assert made.prod_task.env is made.prod
+    generated = stage.folder / "infra" / "prod"
+    assert 'bucket = "raw"' in (generated / "storage.tf").read_text("utf-8")
+    assert (generated / "environments" / "production.tfvars").is_file()
 
 
 # --- dependency injection ---------------------------------------------------------------------------------------------
@@ -354,6 +356,9 @@ def complete_example(stage: Stage) -> None:
         "extract_customers": ["customer-data/customers.parquet"],
     }
     assert (made.aggregate_by_segment.config.timeout, made.aggregate_by_segment.config.retries) == (600, 3)
+    infra = made.sales_analysis_pipeline.run(mode="generate", output_dir="./terraform/production")
+    assert {"aws_s3_bucket.sales_data", "aws_s3_bucket.customer_data"} <= infra["resources"].keys()
+    assert all((stage.folder / file).is_file() for file in infra["files"])
     stage.write("data/sales-data/transactions.parquet", SALES)
     stage.write("data/customer-data/customers.parquet", CUSTOMERS)
     result = made.sales_analysis_pipeline.bind(stage.local()).run(mode="local")
@@ -393,8 +398,8 @@ def several_stages(stage: Stage) -> None:
     expected = pl.DataFrame({"category": ["tea", "rye"], "amount": [150.0, 250.0]})
     same(stage.run("__main__").result, expected, pl.DataFrame)
     stage.monkeypatch.setenv("GLACIER_ENV", "production")
-    with pytest.raises(InfrastructureError, match="'data_pipeline' of environment 'production'"):
-        stage.run("__main__")
+    stage.run("__main__")
+    assert (stage.folder / "terraform" / "prod" / "environments" / "production.tfvars").is_file()
     stage.monkeypatch.setenv("GLACIER_ENV", "mars")
     with pytest.raises(ValueError, match="Unknown environment: mars"):
         stage.run("__main__")
@@ -512,7 +517,7 @@ def templates(stage: Stage) -> None:
     made = stage.run()
     made.prod.register("sales", made.prod.provider.bucket("sales-data", path="x.parquet"))
     values = made.prod.explain("sales").values
-    assert (values["region"], values["versioning"], values["encryption"]) == ("us-east-1", True, "AES256")
+    assert (values["region"], values["versioning"], values["encryption"]) == ("us-east-1", True, "aws:kms")
     assert (made.prod.provider.config.profile, made.dev.provider.get_provider_type()) == ("prod", "local")
     assert (stage.folder / "data").is_dir()
 

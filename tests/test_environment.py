@@ -162,7 +162,7 @@ def test_templates_are_a_level_of_the_cascade() -> None:
     prod.register("sales", prod.provider.bucket("sales", path="x.parquet"))
     explained = prod.explain("sales")
     assert explained.values["versioning"] is True
-    assert explained.values["encryption"] == "AES256"
+    assert explained.values["encryption"] == "aws:kms"
     assert explained.origin("versioning") == "template ProductionAWSEnvironment"
     assert prod.name == "production"
 

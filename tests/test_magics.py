@@ -151,6 +151,9 @@ def test_unloading_keeps_what_the_user_has_made_of_the_names(nb):
 def test_reloading_doubles_nothing(nb):
     nb.run("%reload_ext glacier_magics")
     assert len([each for each in nb.shell.Completer.custom_matchers if each.matcher_identifier == "glacier"]) == 1
+    nb.run(PIPELINE)
+    nb.run("%reload_ext glacier_magics")
+    assert nb["counting"].env is nb["env"]
     glacier_magics.load_ipython_extension(nb.shell)
     assert len([each for each in nb.shell.Completer.custom_matchers if each.matcher_identifier == "glacier"]) == 1
 
@@ -425,6 +428,21 @@ def test_a_task_with_several_ends_is_loaded_as_a_function(working, monkeypatch):
     working.run("%glacier load sign")
     assert working.run(filled[0]).value == "minus"
     assert working["sign"].name == "sign"
+
+
+def test_infrastructure_is_exported_and_shown(working, project):
+    with (project / "glacier.toml").open("a") as file:
+        file.write('\n[env.cloud]\nextends = "dev"\nprovider = "aws"\nregion = "us-east-1"\n')
+        for name in ("sales_raw", "report"):
+            file.write(f'[env.cloud.resources.{name}]\nbucket = "acme-sales"\n')
+    working.run("%reload_ext glacier_magics")
+    shown = working.run("%glacier export reporting --env cloud -o infra")
+    assert (project / "infra" / "storage.tf").exists()
+    assert "<details" in shown.bundle["text/html"]
+    assert "aws_s3_bucket" in shown.bundle["text/html"]
+    again = working.run("%glacier terraform reporting --env cloud -o infra --check --json").value.value
+    assert not any(again["changes"].values())
+    assert "nothing of it is in a cloud" in working.fail("%glacier export reporting -o other").traceback
 
 
 # --- cells ------------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import functools
 import io
+import json
 import logging
 import os
 import re
@@ -258,6 +259,42 @@ def test_a_task_reads_and_writes_buckets_there(env: GlacierEnv) -> None:
     assert raise_prices().collect()["euros"].to_list() == [10, 20]
 
 
+@pytest.mark.parametrize("debug", [False, True])
+def test_plans_pass_from_task_to_task_and_out_of_the_pipeline(tmp_path: Path, debug: bool) -> None:
+    env = GlacierEnv(LocalProvider(config=LocalConfig(base_path=tmp_path)), "test", debug=debug)
+    env.register("prices", env.provider.bucket("shop", path="prices.parquet"))
+    env.get("prices").write(pl.DataFrame({"euros": range(1000)}))
+
+    @env.task(executor="process")
+    def high(prices: Bucket) -> pl.LazyFrame:
+        return prices.scan().filter(pl.col("euros") > 990)
+
+    @env.task(executor="process")
+    def doubled(lf: pl.LazyFrame) -> pl.LazyFrame:
+        return lf.with_columns(pl.col("euros") * 2)
+
+    @env.task()
+    def total(lf: pl.LazyFrame) -> int:
+        return lf.select(pl.sum("euros")).collect().item()
+
+    @env.pipeline()
+    def pipeline() -> tuple[int, pl.LazyFrame]:
+        lf = doubled(high())
+        return total(lf), lf
+
+    summed, plan = pipeline.run()
+    assert type(plan) is pl.LazyFrame
+    assert summed == plan.collect()["euros"].sum() == 2 * sum(range(991, 1000))
+
+
+def test_the_example_of_the_guide_runs(env: GlacierEnv) -> None:
+    guide = Path(glacier.__file__).parents[1] / "docs" / "execution.md"
+    (example,) = re.findall(r"```python\n(.*?)```", guide.read_text(encoding="utf-8"), re.DOTALL)
+    names: dict[str, Any] = {"__name__": "__main__", "env": env, "pl": pl}
+    exec(compile(example, "<guide>", "exec"), names)
+    assert names["clean"](pl.LazyFrame({"n": [1, None]})).rows() == [(1,)]
+
+
 @pytest.mark.parametrize("rig", having("credentials"), indirect=True)
 def test_buckets_and_plans_arrive_with_credentials(rig: Rig) -> None:
     env = GlacierEnv(rig.provider, "cloud")
@@ -374,6 +411,19 @@ def test_an_error_that_cannot_be_sent_is_raised_under_its_name(env: GlacierEnv) 
         error.lock = threading.Lock()  # type: ignore[attr-defined]
         raise error
 
+    class Silent(Exception):
+        def __str__(self) -> str:
+            raise ValueError
+
+    def is_silent() -> None:
+        raise Silent
+
+    try:
+        away(env, is_silent, retries=1)
+    except Exception as error:
+        assert type(error).__name__ == "Silent"
+    else:
+        pytest.fail("nothing was raised")
     with pytest.raises(RuntimeError, match="bakery") as caught:
         away(env, fails)
     assert type(caught.value).__name__ == "ShopError"
@@ -613,6 +663,91 @@ def test_an_interrupt_kills_the_worker_and_the_next_task_works(tmp_path: Path, h
     )
     assert (done.stdout, done.stderr) == ("interrupted 3\n", "")
     assert eventually(lambda: not session(int((tmp_path / "pid").read_text())))
+
+
+CELL = """
+import os, time
+from pathlib import Path
+from glacier import GlacierEnv
+from glacier.config import LocalConfig
+from glacier.providers import LocalProvider
+
+env = GlacierEnv(LocalProvider(config=LocalConfig(base_path="data")), "notebook")
+RATE = 3
+
+def helper(n):
+    return n * RATE
+
+@env.task(executor="process")
+def sold(n):
+    print("sold", n)
+    return helper(n)
+
+@env.task(executor="process")
+def forever():
+    Path("pid.part").write_text(str(os.getpid()))
+    os.rename("pid.part", "pid")
+    while True:
+        pass
+
+@env.pipeline()
+def pipeline():
+    forever()
+"""
+
+
+# In a process of its own: jupyter_client leaves an event loop open.
+FRONT_END = """
+import json, sys, threading, time
+from pathlib import Path
+from jupyter_client.manager import start_new_kernel
+
+manager, client = start_new_kernel()
+pid = Path("pid")
+
+def run(cell):
+    printed = []
+    hook = lambda message: printed.append(message["content"].get("text", ""))
+    reply = client.execute_interactive(cell, timeout=60, output_hook=hook)
+    print(json.dumps([reply["content"].get("ename", "ok"), "".join(printed)]))
+
+def interrupt():
+    while not pid.exists():
+        time.sleep(0.01)
+    manager.interrupt_kernel()
+
+for cell in json.load(sys.stdin):
+    if "forever" in cell and "def" not in cell:
+        threading.Thread(target=interrupt).start()
+    run(cell)
+    pid.exists() and pid.rename(f"killed{len(list(Path.cwd().glob('killed*')))}")
+client.stop_channels()
+manager.shutdown_kernel(now=True)
+"""
+
+
+@pytest.mark.slow
+def test_a_notebook_defines_runs_and_interrupts_tasks(tmp_path: Path) -> None:
+    stop = ["forever()", "print(sold(1))", "pipeline.run()  # forever", "print(sold(1))"]
+    cells = [CELL, "print(sold(2))", "RATE = 5\nprint(sold(2))", *stop]
+    here = {**os.environ, "PYTHONPATH": str(Path(glacier.__file__).parents[1])}
+    (tmp_path / "front_end.py").write_text(FRONT_END)
+    done = subprocess.run(
+        [sys.executable, "front_end.py"],
+        cwd=tmp_path,
+        env=here,
+        input=json.dumps(cells),
+        text=True,
+        stdout=subprocess.PIPE,
+        timeout=300,
+        check=True,
+    )
+    stopped = [["KeyboardInterrupt", ""], ["ok", "sold 1\n5\n"]]
+    expected = [["ok", ""], ["ok", "sold 2\n6\n"], ["ok", "sold 2\n10\n"], *stopped, *stopped]
+    assert [json.loads(line) for line in done.stdout.splitlines()] == expected
+    pids = [int(file.read_text()) for file in tmp_path.glob("killed*")]
+    assert len(pids) == 2
+    assert eventually(lambda: not any(session(pid) for pid in pids))
 
 
 ORPHANS = """

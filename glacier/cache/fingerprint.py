@@ -84,6 +84,12 @@ class Fingerprint:
     key: str
     parts: Mapping[str, str]
 
+    def assuming(self, parts: Mapping[str, str], names: Iterable[str]) -> Fingerprint:
+        """Return the fingerprint of a call some of whose arguments are not known, taking them to be as in `parts`."""
+        kinds = [f"{kind} {name}" for name in names for kind in ("argument", "resource")]
+        merged = {**self.parts, **{kind: parts[kind] for kind in kinds if kind in parts}}
+        return Fingerprint(_key(merged), merged)
+
 
 def fingerprint(
     fn: Callable[..., Any], arguments: Mapping[str, Any], config: Mapping[str, Any], *, polars: str | None = None
@@ -213,13 +219,15 @@ class _Walk:
         while self._waiting:
             label, found = self._waiting.popleft()
             self._at = label
-            digest = self._function(found, label) if isinstance(found, types.FunctionType) else self._class(found)
-            self.parts[label] = digest.hex()
+            self.parts[label] = self._guarded(found, self._reached).hex()
 
-    def _guarded(self, value: Any) -> bytes:
+    def _reached(self, found: Any) -> bytes:
+        return self._function(found, self._at) if isinstance(found, types.FunctionType) else self._class(found)
+
+    def _guarded(self, value: Any, taken: Callable[[Any], bytes] | None = None) -> bytes:
         at = self._at
         try:
-            return self.value(value)
+            return (taken or self.value)(value)
         except Unfingerprintable as error:
             raise Unfingerprintable(error.message, hint=error.hint, part=error.part or at) from error
         except RecursionError:
@@ -700,10 +708,11 @@ def _own_namespaces(names: frozenset[str]) -> Iterator[tuple[str, Any]]:
     polars: Any = sys.modules.get("polars")
     for name in ("Expr", "DataFrame", "LazyFrame", "Series"):
         kind: Any = getattr(polars, name, None)
-        known: Any = getattr(kind, "_accessors", ())
+        known = cast("Iterable[str]", getattr(kind, "_accessors", ()))
         for accessor in sorted(each for each in known if each in names):
-            registered: Any = getattr(vars(kind).get(accessor), "_ns", None)
-            if callable(registered) and is_own(str(registered.__module__)):
+            descriptor: Any = getattr(kind, "__dict__", {}).get(accessor)
+            registered: Any = getattr(descriptor, "_ns", None)
+            if registered is not None and is_own(str(registered.__module__)):
                 yield f"{name}.{accessor}", registered
 
 

@@ -15,7 +15,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from glacier.cache import values
-from glacier.cache.store import DEFAULT_LIMIT, Entry, Store, Stored, as_bytes, from_bytes
+from glacier.cache.store import DEFAULT_LIMIT, Entry, Store, Stored, as_entry, from_bytes
 from glacier.errors import CacheError, DamagedEntryError
 from glacier.home import home
 from glacier.resources.border import crossing
@@ -55,7 +55,7 @@ class BucketStore(Store):
         stored = super().put(key, value, parts, task)
         if stored is not None:
             try:
-                self._upload(stored, parts)
+                self._upload(stored)
             except Exception as error:
                 self._say(task, f"the result of task {task!r} is kept on this machine only: {error}")
         return stored
@@ -127,11 +127,11 @@ class BucketStore(Store):
             for chunk in obstore.list(store, prefix=self._key(f"{folder}x")[:-2]):
                 yield from (meta["path"] for meta in chunk)
 
-    def _upload(self, stored: Stored, parts: Mapping[str, str]) -> None:
+    def _upload(self, stored: Stored) -> None:
         for name, _ in values.files_of(stored.meta):
             with (self.objects / name).open("rb") as file:
                 self._created(self._key(f"objects/{name}"), file)
-        self._created(self._remote_entry(stored.key), as_bytes(stored, parts))
+        self._created(self._remote_entry(stored.key), self.entry_path(stored.key).read_bytes())
 
     def _bring(self, name: str, stored: Stored) -> None:
         """Fetch a file; one with other bytes than were written is forgotten, and so is its entry."""
@@ -155,9 +155,5 @@ class BucketStore(Store):
             content = self._fetched(key)
             if content is not None:
                 found = from_bytes(content, key.rpartition("/")[2].removesuffix(".json"))
-                meta = found["meta"]
-                return Entry(
-                    found["key"], found["task"], meta["kind"], meta["rows"], meta["bytes"],
-                    found["created"], found["created"], found["parts"],
-                )  # fmt: skip
+                return as_entry(found, found["created"])
         return None

@@ -3,6 +3,7 @@
 ```
 cache/                 mode 0700, everything in it 0600
   entries/ab/KEY.json  the digest of the rest of the file, then: task, parts of the key, what `values.dump` returned
+  tasks/NAME           the key of the last entry of a task, by the digest of its name
   objects/DIGEST.ipc   files; several entries may share one
   checked/DIGEST       when a file was last read in full, and what the kernel said of it then
   locks/KEY            held while somebody computes the result of that key
@@ -25,6 +26,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
 import json
 import os
 import time
@@ -38,11 +40,11 @@ from glacier.errors import CacheError, DamagedEntryError, ForeignEntryError, Gla
 from glacier.home import home
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 
     from glacier.cache.fingerprint import Fingerprint
 
-__all__ = ["DEFAULT_LIMIT", "Entry", "Store", "Stored", "Why", "as_bytes", "from_bytes"]
+__all__ = ["DEFAULT_LIMIT", "Entry", "Store", "Stored", "Why", "as_entry", "from_bytes"]
 
 DEFAULT_LIMIT = 20 << 30
 """Bytes that a store may take, unless it is told otherwise."""
@@ -101,6 +103,8 @@ class Entry:
     created: float
     used: float
     parts: Mapping[str, str] = dataclasses.field(repr=False)
+    because: tuple[str, ...] = ()
+    """What had changed since the task's entry before this one: why it ran."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -149,7 +153,7 @@ class Store:
 
     def get(self, key: str) -> Stored | None:
         """Return what is kept under a key, None for a miss; a damaged entry is a miss, and is said."""
-        path = self._entry_path(key)
+        path = self.entry_path(key)
         try:
             found = _read_entry(path)
             for name, size in values.files_of(found["meta"]):
@@ -177,13 +181,22 @@ class Store:
         try:
             self.make_folders()
             meta = values.dump(value, self.objects, context=key)
-            stored = self.stored({"key": key, "task": task, "created": time.time(), "meta": meta})
-            _write_whole(self._entry_path(key), as_bytes(stored, parts))
+            entry = {
+                "format": _FORMAT,
+                "key": key,
+                "task": task,
+                "parts": dict(parts),
+                "because": self._since_last(task, key, parts),
+                "created": time.time(),
+                "meta": meta,
+            }
+            _write_whole(self.entry_path(key), _as_bytes(entry))
+            _write_whole(self._last_path(task), key.encode())
         except CacheError as error:
             self._say(task, f"the result of task {task!r} is not kept: {error}")
             return None
         self._grown(meta["bytes"])
-        return stored
+        return self.stored(entry)
 
     def load(self, stored: Stored) -> Any:
         """Return the value of an entry; see `Stored.load`."""
@@ -234,21 +247,43 @@ class Store:
         self._size = None
         return len(gone)
 
-    def why(self, task: str, fingerprint: Fingerprint) -> Why:
-        """Say which parts of a fingerprint differ from those of the entry of that task that was kept last."""
-        known = self.entries(task)
-        hit = next((entry for entry in known if entry.key == fingerprint.key), None)
-        if hit is not None and self.get(fingerprint.key) is not None:
-            return Why(task, True, (), hit)
-        last = max(known, key=lambda entry: entry.created, default=None)
+    def why(self, task: str, fingerprint: Fingerprint, unknown: Iterable[str] = ()) -> Why:
+        """Say which parts of a fingerprint differ from those of the entry of that task that was kept last.
+
+        Arguments whose names are `unknown` are taken to be what they were then.
+        """
+        last = self.last(task)
+        if last is not None:
+            fingerprint = fingerprint.assuming(last.parts, unknown)
+        if self.get(fingerprint.key) is not None:
+            return Why(task, True, (), last)
         return Why(task, False, () if last is None else tuple(_changes(last.parts, fingerprint.parts)), last)
+
+    def last(self, task: str) -> Entry | None:
+        """Return the entry of a task that was kept last, None where there is none."""
+        with contextlib.suppress(OSError, CacheError):
+            path = self.entry_path(self._last_path(task).read_text())
+            return as_entry(_read_entry(path), path.stat().st_mtime)
+        return max(self.entries(task), key=lambda entry: entry.created, default=None)
+
+    def _since_last(self, task: str, key: str, parts: Mapping[str, str]) -> list[str]:
+        """Say what changed since the last entry of a task; nothing when that one is of the same key."""
+        try:
+            last = _read_entry(self.entry_path(self._last_path(task).read_text()))
+        except (OSError, CacheError):
+            return []
+        return [] if last["key"] == key else list(_changes(last["parts"], parts))
+
+    def _last_path(self, task: str) -> Path:
+        return self.root / "tasks" / hashlib.blake2b(task.encode(), digest_size=16).hexdigest()
 
     def __repr__(self) -> str:
         return f"Store({str(self.root)!r})"
 
     # --- entries ------------------------------------------------------------------------------------------------
 
-    def _entry_path(self, key: str) -> Path:
+    def entry_path(self, key: str) -> Path:
+        """Return where the entry of a key is, or would be."""
         return self.root / "entries" / key[:2] / f"{key}.json"
 
     def stored(self, found: Mapping[str, Any]) -> Stored:
@@ -262,11 +297,7 @@ class Store:
     def _entries(self) -> Iterator[tuple[Path, Entry]]:
         for path in sorted((self.root / "entries").glob("*/*.json")):
             with contextlib.suppress(OSError, CacheError):
-                found, meta = (entry := _read_entry(path)), entry["meta"]
-                yield path, Entry(
-                    found["key"], found["task"], meta["kind"], meta["rows"], meta["bytes"],
-                    found["created"], path.stat().st_mtime, found["parts"],
-                )  # fmt: skip
+                yield path, as_entry(_read_entry(path), path.stat().st_mtime)
 
     def make_folders(self) -> None:
         """Make the store's folders where they are missing.
@@ -279,7 +310,7 @@ class Store:
                 self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
                 (self.root / "CACHEDIR.TAG").write_text("Signature: 8a477f597d28d172789f06886806bc55\n")
                 (self.root / ".gitignore").write_text("*\n")
-            for name in ("entries", "objects", "checked", "locks", "quarantine"):
+            for name in ("entries", "objects", "tasks", "checked", "locks", "quarantine"):
                 (self.root / name).mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise CacheError(f"the folder {self.root} cannot be made: {error.strerror}") from error
@@ -292,7 +323,7 @@ class Store:
         names = [] if stored is None else [name for name, _ in values.files_of(stored.meta)]
         with contextlib.suppress(OSError):
             aside.mkdir(mode=0o700, exist_ok=True)
-            self._entry_path(key).replace(aside / f"{key}.json")
+            self.entry_path(key).replace(aside / f"{key}.json")
         for name in names:
             with contextlib.suppress(OSError, CacheError):
                 path = self.objects / name
@@ -435,20 +466,18 @@ def from_bytes(content: bytes, key: str) -> dict[str, Any]:
     return found
 
 
-def as_bytes(stored: Stored, parts: Mapping[str, str]) -> bytes:
-    """Return an entry as its file holds it: the digest of what follows, and what follows, as JSON."""
+def _as_bytes(entry: Mapping[str, Any]) -> bytes:
     from xxhash import xxh3_128_hexdigest
 
-    entry = {
-        "format": _FORMAT,
-        "key": stored.key,
-        "task": stored.task,
-        "parts": dict(parts),
-        "created": stored.created,
-        "meta": stored.meta,
-    }
     text = json.dumps(entry, separators=(",", ":")).encode()
     return xxh3_128_hexdigest(text).encode() + b"\n" + text
+
+
+def as_entry(found: Mapping[str, Any], used: float) -> Entry:
+    """Return what an entry's file says as an item of a list."""
+    meta, because = found["meta"], tuple(found["because"])
+    told = (found["key"], found["task"], meta["kind"], meta["rows"], meta["bytes"], found["created"])
+    return Entry(*told, used, found["parts"], because)
 
 
 def _write_whole(path: Path, content: bytes) -> None:

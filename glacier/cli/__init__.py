@@ -2,7 +2,25 @@
 
 from __future__ import annotations
 
-from glacier.cli import analyze, cache, dag, demo, diff, env, explain, logs, ls, preview, resume, run, runs, shell
+from glacier.cli import (
+    analyze,
+    cache,
+    dag,
+    demo,
+    deploy,
+    diff,
+    env,
+    explain,
+    export,
+    logs,
+    ls,
+    plan,
+    preview,
+    resume,
+    run,
+    runs,
+    shell,
+)
 from glacier.cli.app import app, main
 
 __all__ = [
@@ -11,12 +29,15 @@ __all__ = [
     "cache",
     "dag",
     "demo",
+    "deploy",
     "diff",
     "env",
     "explain",
+    "export",
     "logs",
     "ls",
     "main",
+    "plan",
     "preview",
     "resume",
     "run",

@@ -58,6 +58,9 @@ def cached(step: StepRun, settings: Mapping[str, Any], forced: bool, compute: Ca
     if found is None:
         return compute()
     kept = store()
+    stored = None if forced else kept.get(found.key)
+    if stored is not None:
+        return Kept(stored, known_before=True)
     with kept.lock(found.key):
         stored = None if forced else kept.get(found.key)
         if stored is not None:

@@ -453,9 +453,9 @@ class Engine:
         if handle is not None:
             handle.__wrapped__ = value
             step.handle = None
+        step.known = True
         if self._memory is not None and step.task is not None:
             self._memory.ended(step, value)
-        step.known = True
         if self._tell is not None:
             self._tell("planned" if step.plan is not None else "succeeded", step)
 

@@ -186,13 +186,20 @@ def _says(error: BaseException) -> bool | None:
         return True
     if isinstance(error, GlacierError) and not isinstance(error, InfrastructureError):
         return False
-    text = str(error)
+    text = _text(error)
     if _LASTING_WORDS.search(text) or _lasts_by_kind(error):
         return False
     if _PASSING_WORDS.search(text) or _passes_by_kind(error):
         return True
     status = _status(error)
     return None if status is None or not 400 <= status < 600 else status in _PASSING_STATUS
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:
+        return ""
 
 
 def _lasts_by_kind(error: BaseException) -> bool:

@@ -11,7 +11,6 @@ import uuid
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from glacier import context
@@ -52,6 +51,7 @@ class Run:
     recorder: LiveRecorder | None = field(default=None, repr=False)
     memory: Memory | None = field(default=None, repr=False)
     partial: bool = field(default=False, repr=False)
+    _graph: Graph | None = field(default=None, init=False, repr=False)
 
     @property
     def steps(self) -> Mapping[str, StepRun]:
@@ -64,10 +64,15 @@ class Run:
         tasks = [step for step in self._recorded() if step.task is not None]
         return sorted(tasks, key=lambda step: step.began or math.inf)
 
-    @cached_property
+    @property
     def graph(self) -> Graph | None:
-        """What the body recorded, None before it was recorded."""
-        return None if self.recorder is None else self.recorder.graph()
+        """What the body has recorded so far, None before it began."""
+        if self._graph is not None or self.recorder is None:
+            return self._graph
+        graph = self.recorder.graph()
+        if self.seconds is not None:
+            self._graph = graph
+        return graph
 
     def states(self) -> Mapping[str, str]:
         """Return the state of every step by its key, as `Graph.picture` takes it."""

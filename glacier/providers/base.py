@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from glacier.environment import GlacierEnv
+    from glacier.infrastructure import Blueprint, Needs
     from glacier.names import NameRule
     from glacier.resources import Functions, Storage
 
@@ -136,6 +137,22 @@ class Provider(ABC):
         if dropped:
             self._say_dropped(type(config).__name__, wanted.__name__, dropped)
         return made
+
+    @property
+    def home(self) -> Provider:
+        """The provider whose infrastructure this one's is part of: itself, unless another one made it."""
+        return self
+
+    def terraform(self, needs: Needs) -> Blueprint:
+        """Return what an environment needs of this provider as Terraform.
+
+        Raises:
+            InfrastructureError: this provider has no infrastructure to generate.
+        """
+        raise InfrastructureError(
+            f"{type(self).__name__} has no infrastructure to generate: environment {needs.environment!r}",
+            hint="bind the pipeline to an environment of a cloud, such as AWSProvider",
+        )
 
     def defaults(self, kind: Kind) -> tuple[Level, ...]:
         """Return the defaults of a kind of resource as a level of the cascade; none where it has no settings."""

@@ -34,6 +34,7 @@ class Recorder(ABC):
         self.body = pipeline.fn.__code__
         self.steps: list[Step] = []
         self.resources: dict[str, Resource] = {}
+        self.objects: dict[str, list[Any]] = {}
         self.group: tuple[str, ...] = ()
         self.decisions: tuple[Decision, ...] = ()
         """The decisions taken so far on this way through the body."""
@@ -67,6 +68,7 @@ class Recorder(ABC):
         described = _describe(resource, name)
         if described is not None:
             known = self.resources.setdefault(described.key, described)
+            self.objects.setdefault(described.key, []).append(resource)
             # The resource itself is kept too: another object may get the identity of one that is gone.
             self._by_identity[id(resource)] = resource, known
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import sys
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from glacier import context
@@ -44,13 +44,18 @@ class Approximation:
 
 @dataclass(frozen=True)
 class Trace:
-    """The merged graph of every way that was followed, and where it is approximate."""
+    """The merged graph of every way that was followed, and where it is approximate.
+
+    `resources` has the objects behind each resource node, `tasks` the task behind each task node, by key.
+    """
 
     graph: Graph
     approximations: tuple[Approximation, ...]
     paths: int
     steps: tuple[Step, ...] = ()
     """The steps, each after what it needs, with symbols in their arguments."""
+    resources: Mapping[str, Sequence[Any]] = field(default_factory=dict[str, Any])
+    tasks: Mapping[str, RecordedTask] = field(default_factory=dict[str, Any])
 
 
 def trace(pipeline: RecordedPipeline, env: Any, body: Callable[[], Any]) -> Trace:
@@ -192,7 +197,20 @@ def _merge(pipeline: RecordedPipeline, env: Any, paths: Sequence[Tracer], *, unf
     graph = merger.graph()
     notes.update((note, None) for note in merger.notes)
     steps = {step.key: step for path in reversed([*whole, *paths]) for step in path.steps}
-    return Trace(graph, tuple(notes), len(paths), tuple(steps[key] for key in graph.order if key in steps))
+    ordered = tuple(steps[key] for key in graph.order if key in steps)
+    return Trace(graph, tuple(notes), len(paths), ordered, _objects(paths), _tasks(paths))
+
+
+def _objects(paths: Sequence[Tracer]) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for path in paths:
+        for key, objects in path.objects.items():
+            found.setdefault(key, []).extend(objects)
+    return found
+
+
+def _tasks(paths: Sequence[Tracer]) -> dict[str, RecordedTask]:
+    return {step.key: step.task for path in paths for step in path.steps if step.task is not None}
 
 
 def _handlers(fn: Callable[..., Any]) -> Iterator[Approximation]:

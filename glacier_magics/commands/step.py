@@ -1,7 +1,7 @@
 """`%glacier step PIPELINE`: run the next ready task only, and show what it returns; again for the next.
 
-The picture shows how far it is. When all tasks have run, the cell's value is what the pipeline returns. --restart begins
-anew, --end leaves it where it is.
+The picture shows how far it is. When all tasks have run, the cell's value is what the pipeline returns. --restart
+begins anew, --end leaves it where it is.
 """
 
 from __future__ import annotations

@@ -36,7 +36,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glacier.errors import ExecutorError, TaskCancelledError, TaskMemoryError, TaskTimeoutError, WorkerDiedError
+from glacier.errors import (
+    ExecutorError,
+    TaskCancelledError,
+    TaskMemoryError,
+    TaskTimeoutError,
+    TransferError,
+    WorkerDiedError,
+)
 from glacier.execution.executors.wire import call_parts, decode, frames, sending
 from glacier.execution.executors.worker import OUT_OF_MEMORY, Terms
 
@@ -186,7 +193,7 @@ class _Worker:
             raise _StaleError
         if what == "failed":
             raise details[0].rebuilt()
-        return decode(answer[1:])
+        return _decoded(answer[1:], job)
 
     def kill(self) -> None:
         """Kill the process, with all that it has started; who runs a call in it hears of its end."""
@@ -302,6 +309,14 @@ def _folder() -> str:
     with contextlib.suppress(OSError):
         return str(Path.cwd())
     return os.sep
+
+
+def _decoded(parts: Frame, job: Job) -> Any:
+    try:
+        return decode(parts)
+    except Exception as error:
+        message = f"what {job} returned cannot be loaded here: {type(error).__name__}: {error}"
+        raise TransferError(message, hint="its class must be importable in both processes") from error
 
 
 def _unfinished(outgoing: Iterator[None]) -> bool:

@@ -192,7 +192,16 @@ def failure(error: BaseException) -> Failure:
     except Exception:
         exact = None
     lines = [(each.filename, each.lineno or 0, each.name) for each in traceback.extract_tb(error.__traceback__)]
-    return Failure((kind.__module__, kind.__qualname__), str(error), exact, [line for line in lines if _is_users(line)])
+    return Failure(
+        (kind.__module__, kind.__qualname__), _text(error), exact, [line for line in lines if _is_users(line)]
+    )
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as why:
+        return f"(its text cannot be told: {type(why).__name__})"
 
 
 def _is_users(line: tuple[str, int, str]) -> bool:

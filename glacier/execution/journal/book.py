@@ -89,8 +89,7 @@ class Book:
             self._note((_write_atom, self.run.id, self, step, (step.args, step.kwargs, value)))
         else:
             self._note((_write_value, self.run.id, self, step, (step.args, step.kwargs, *self._kept(step, value))))
-        if step.seconds is not None and step.seconds > PAUSE:
-            self._writer.flush(HURRIED)
+        self._commit(step)
 
     def changed(self, step: StepRun) -> None:
         """Take note of another state of a step that has returned a plan."""
@@ -98,7 +97,8 @@ class Book:
 
     def cached(self, step: StepRun) -> None:
         """Take note of a step whose value the cache keeps, so that it need not be kept here."""
-        self._note((_write_value, self.run.id, step, (None, None)))
+        self._note((_write_value, self.run.id, self, step, (step.args, step.kwargs, None, None)))
+        self._commit(step)
 
     def lost(self, step: StepRun) -> None:
         """Take note that a step failed, was skipped or was cancelled."""
@@ -196,6 +196,10 @@ class Book:
             return self._to_file(step, found)
         self._weight += len(found.data)
         return found
+
+    def _commit(self, step: StepRun) -> None:
+        if step.seconds is not None and step.seconds > PAUSE:
+            self._writer.flush(HURRIED)
 
     def _file(self, step: StepRun) -> Path:
         folder = values_of(self.home, self.run.id)

@@ -12,6 +12,8 @@ from glacier.providers.base import Provider
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from glacier.infrastructure import Blueprint, Needs
+
 __all__ = ["AWSProvider"]
 
 
@@ -32,6 +34,12 @@ class AWSProvider(Provider):
     def __init__(self, config: Any = None, *, strict: bool = False, **fields: Any) -> None:
         super().__init__(config, strict=strict, **fields)
         self._storage = S3Storage(self.config)
+
+    def terraform(self, needs: Needs) -> Blueprint:
+        """Return what an environment needs of AWS as Terraform."""
+        from glacier.providers.aws.terraform import blueprint
+
+        return blueprint(self.config, needs)
 
     @property
     def storage(self) -> S3Storage:

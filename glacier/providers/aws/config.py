@@ -243,12 +243,15 @@ class S3Config(Settings):
 
     Attributes:
         versioning: keep old versions; None leaves it to Glacier and to `replication_config`, which needs it.
-        encryption: AES256, aws:kms or aws:kms:dsse; None is AES256, as S3 has it since 2023.
+        encryption: AES256, aws:kms or aws:kms:dsse; None leaves it to Glacier, which takes aws:kms with AWS' own key.
         kms_key: a key of your own, with one of the aws:kms encryptions.
         storage_class: class of new objects; it takes effect as a transition after `storage_class_days` days.
         lifecycle_rules: at most 1000; within one prefix objects only move to colder classes.
         public_access_block: block all public access.
         replication_config: copy new objects to another bucket.
+        access_log_bucket: name of a bucket that gets the log of all requests.
+        event_notifications: send an event to EventBridge for each change of an object.
+        platform: take what is not given here, log bucket and key, from variables of the generated module.
         tags: added to those of the provider.
         existing: the bucket is there already: use it, never create it.
 
@@ -262,6 +265,9 @@ class S3Config(Settings):
     lifecycle_rules: Annotated[Many[S3LifecycleRule], Field(max_length=1000)] = ()
     public_access_block: bool = True
     replication_config: S3ReplicationConfig | None = None
+    access_log_bucket: Annotated[str, must(BUCKET.problem)] | None = None
+    event_notifications: bool = False
+    platform: bool = False
     tags: Tags = Field(default_factory=dict)
     existing: bool = False
 
@@ -301,7 +307,7 @@ class S3Config(Settings):
             private=given.get("public_access_block"),
             tags=self.tags,
             existing=given.get("existing"),
-            left_out=left_out(self, "replication_config"),
+            left_out=left_out(self, "replication_config", "access_log_bucket", "event_notifications", "platform"),
         )
 
     @classmethod
@@ -321,6 +327,18 @@ class S3Config(Settings):
 # Function config -----------------------------------------------------------------------------------------------------
 
 LambdaRuntime = Literal["python3.10", "python3.11", "python3.12", "python3.13", "python3.14"]
+
+# https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
+LogRetention = Literal[
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
+]
+KmsKeyArn = Annotated[
+    str,
+    matches(
+        r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+", "a key's ARN: 'arn:aws:kms:REGION:ACCOUNT:key/ID'"
+    ),
+]
+_SIGNING = r"^arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12}:code-signing-config:csc-[a-z0-9]{17}$"
 
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
 _RESERVED_VARIABLES = frozenset(
@@ -386,6 +404,10 @@ class LambdaConfig(Settings):
         reserved_concurrent_executions: 0 or more; 0 stops the function; None reserves nothing.
         ephemeral_storage: MB in /tmp, 512-10240.
         architecture: of the processor.
+        kms_key: ARN of a key for the function's environment, logs and failed events; None takes AWS' own.
+        code_signing_config: ARN of a code signing configuration that the code must pass.
+        log_retention_days: how long log lines are kept.
+        platform: take what is not given here, network, key and code signing, from variables of the generated module.
         tags: added to those of the provider.
 
     Source: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
@@ -405,11 +427,24 @@ class LambdaConfig(Settings):
     reserved_concurrent_executions: Annotated[int, Field(ge=0)] | None = None
     ephemeral_storage: Annotated[int, Field(ge=512, le=10240)] | None = None
     architecture: Literal["x86_64", "arm64"] | None = None
+    kms_key: KmsKeyArn | None = None
+    code_signing_config: Annotated[str, Field(pattern=_SIGNING)] | None = None
+    log_retention_days: LogRetention = 365
+    platform: bool = False
     tags: Tags = Field(default_factory=dict)
 
     def meaning(self) -> FunctionMeaning:
         """Say what this means on any cloud; see `FunctionMeaning`."""
-        names = ("layers", "vpc_config", "reserved_concurrent_executions", "ephemeral_storage", "architecture")
+        names = (
+            "layers",
+            "vpc_config",
+            "reserved_concurrent_executions",
+            "ephemeral_storage",
+            "architecture",
+            "kms_key",
+            "code_signing_config",
+            "platform",
+        )
         return FunctionMeaning(
             memory=self.memory,
             timeout=self.timeout,

@@ -12,6 +12,7 @@ from glacier.providers.base import Provider
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from glacier.infrastructure import Blueprint, Needs
     from glacier.resources import Bucket
 
 __all__ = ["AzureProvider"]
@@ -38,6 +39,7 @@ class AzureProvider(Provider):
         super().__init__(config, strict=strict, **fields)
         self._storage = BlobStorage(self.config)
         self._of_accounts: dict[str, AzureProvider] = {}
+        self._home: AzureProvider = self
 
     @property
     def storage(self) -> BlobStorage:
@@ -57,9 +59,21 @@ class AzureProvider(Provider):
         if account not in self._of_accounts:
             there = self.config.replace(storage_account=account)
             self._of_accounts[account] = AzureProvider(config=there, strict=self.strict)
+            self._of_accounts[account]._home = self._home
         return self._of_accounts[account].bucket(name, path, format, own)
+
+    @property
+    def home(self) -> AzureProvider:
+        """The provider that was asked for a bucket of another storage account, itself where none was."""
+        return self._home
 
     @property
     def functions(self) -> AzureFunctions:
         """The functions."""
         return AzureFunctions()
+
+    def terraform(self, needs: Needs) -> Blueprint:
+        """Return what an environment needs of Azure as Terraform."""
+        from glacier.providers.azure.terraform import blueprint
+
+        return blueprint(self.config, self.storage.account, needs)

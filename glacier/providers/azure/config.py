@@ -121,6 +121,10 @@ KmsKey = Annotated[
     ),
 ]
 
+SubnetId = Annotated[
+    str, matches(r"/subscriptions/\S+/subnets/[^/\s]+", "a subnet's id: '/subscriptions/.../subnets/NAME'")
+]
+
 # Provider config -----------------------------------------------------------------------------------------------------
 
 
@@ -170,6 +174,12 @@ class AzureLifecycleRule(LifecycleRule[AzureTransition]):
     days: Annotated[int, Field(ge=0, le=99999)]
 
 
+_OWN_ONLY = ("replication_type", "soft_delete_days", "private_endpoint_subnet", "storage_account")
+
+
+_ZONED = ("ZRS", "GZRS", "RAGZRS")
+
+
 class AzureBlobConfig(Settings):
     """What a Blob Storage container is like, with the storage account it is in.
 
@@ -181,6 +191,8 @@ class AzureBlobConfig(Settings):
         replication_type: where copies are kept.
         lifecycle_rules: at most 100; within one prefix blobs only move to colder tiers.
         public_access_block: forbid all public access.
+        soft_delete_days: days for which deleted blobs can be brought back, 1-365, or 0 for not at all; None is 7.
+        private_endpoint_subnet: resource id of a subnet; the account is reached from there, and from nowhere else.
         storage_account: account of this container, instead of the provider's.
         tags: added to those of the provider.
         existing: the container is there already: use it, never create it.
@@ -195,6 +207,8 @@ class AzureBlobConfig(Settings):
     replication_type: Literal["LRS", "GRS", "RAGRS", "ZRS", "GZRS", "RAGZRS"] | None = None
     lifecycle_rules: Annotated[Many[AzureLifecycleRule], Field(max_length=100)] = ()
     public_access_block: bool = True
+    soft_delete_days: Annotated[int, Field(ge=0, le=365)] | None = None
+    private_endpoint_subnet: SubnetId | None = None
     storage_account: StorageAccount | None = None
     tags: Tags = Field(default_factory=dict)
     existing: bool = False
@@ -206,11 +220,23 @@ class AzureBlobConfig(Settings):
             raise ValueError("a Key Vault key needs encryption='Microsoft.Keyvault'")
         return value
 
+    @field_validator("replication_type")
+    @classmethod
+    def _premium_stays_in_its_region(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if info.data.get("tier") == "Premium" and value not in (None, "LRS", "ZRS"):
+            raise ValueError("must be LRS or ZRS with tier='Premium'")
+        return value
+
     @field_validator("lifecycle_rules")
     @classmethod
     def _only_downwards(
         cls, rules: tuple[AzureLifecycleRule, ...], info: ValidationInfo
     ) -> tuple[AzureLifecycleRule, ...]:
+        tiers = {rule.transition for rule in rules} - {None}
+        if tiers and info.data.get("tier") == "Premium":
+            raise ValueError("must not have transitions with tier='Premium', which has no other tiers")
+        if "Archive" in tiers and info.data.get("replication_type") in _ZONED:
+            raise ValueError("must not move blobs to Archive with zone-redundant replication, which has no such tier")
         check_order(rules, _DOWN, info.data.get("tier"))
         return rules
 
@@ -226,7 +252,7 @@ class AzureBlobConfig(Settings):
             private=given.get("public_access_block"),
             tags=self.tags,
             existing=given.get("existing"),
-            left_out=(*premium, *left_out(self, "replication_type", "storage_account")),
+            left_out=(*premium, *left_out(self, *_OWN_ONLY)),
         )
 
     @classmethod
@@ -252,17 +278,26 @@ AzureFunctionRuntime = Literal["python3.10", "python3.11", "python3.12", "python
 # Set by the platform or by what Glacier generates:
 # https://learn.microsoft.com/azure/azure-functions/functions-app-settings
 _RESERVED_VARIABLES = frozenset(
-    {"AzureWebJobsStorage", "FUNCTIONS_EXTENSION_VERSION", "FUNCTIONS_WORKER_RUNTIME", "WEBSITE_RUN_FROM_PACKAGE"}
+    {
+        "AZURE_CLIENT_ID",
+        "FUNCTIONS_EXTENSION_VERSION",
+        "FUNCTIONS_WORKER_RUNTIME",
+        "GLACIER_SCHEDULE",
+        "WEBSITE_RUN_FROM_PACKAGE",
+    }
 )
 
 
 def _variables_problem(variables: dict[str, str]) -> str | None:
     for name in variables:
-        if name in _RESERVED_VARIABLES:
+        if name in _RESERVED_VARIABLES or name.startswith("AzureWebJobsStorage"):
             return f"must not set {name}, which Azure Functions reserve"
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
             return "must have names of letters, digits and '_', without a digit first"
     return None
+
+
+_FUNCTION_ONLY = ("max_instances", "concurrency", "subnet_id", "zone_redundant", "log_retention_days")
 
 
 class AzureFunctionConfig(Settings):
@@ -276,6 +311,8 @@ class AzureFunctionConfig(Settings):
         max_instances: most instances, 40-1000.
         concurrency: HTTP requests one instance answers at a time, 1-1000.
         subnet_id: resource id of the subnet it runs in.
+        zone_redundant: spread instances over zones; None does so where the location has zones.
+        log_retention_days: how long its logs are kept in Application Insights; None keeps none.
         tags: added to those of the provider.
 
     Source: https://learn.microsoft.com/azure/azure-functions/flex-consumption-plan
@@ -287,7 +324,9 @@ class AzureFunctionConfig(Settings):
     environment_vars: Annotated[dict[str, str], must(_variables_problem)] = Field(default_factory=dict)
     max_instances: Annotated[int, Field(ge=40, le=1000)] | None = None
     concurrency: Annotated[int, Field(ge=1, le=1000)] | None = None
-    subnet_id: Annotated[str, Field(pattern=r"^/subscriptions/[^\s]+/subnets/[^/\s]+$")] | None = None
+    subnet_id: SubnetId | None = None
+    zone_redundant: bool | None = None
+    log_retention_days: Literal[30, 60, 90, 120, 180, 270, 365, 550, 730] | None = None
     tags: Tags = Field(default_factory=dict)
 
     def meaning(self) -> FunctionMeaning:
@@ -298,7 +337,7 @@ class AzureFunctionConfig(Settings):
             python=self.runtime.removeprefix("python") if self.runtime else None,
             environment_vars=self.environment_vars,
             tags=self.tags,
-            left_out=left_out(self, "max_instances", "concurrency", "subnet_id"),
+            left_out=left_out(self, *_FUNCTION_ONLY),
         )
 
     @classmethod

@@ -12,6 +12,8 @@ from glacier.providers.gcp.storage import GCSStorage
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from glacier.infrastructure import Blueprint, Needs
+
 __all__ = ["GCPProvider"]
 
 
@@ -41,3 +43,9 @@ class GCPProvider(Provider):
     def functions(self) -> CloudFunctions:
         """The functions."""
         return CloudFunctions()
+
+    def terraform(self, needs: Needs) -> Blueprint:
+        """Return what an environment needs of Google Cloud as Terraform."""
+        from glacier.providers.gcp.terraform import blueprint
+
+        return blueprint(self.config, needs)

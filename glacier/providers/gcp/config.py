@@ -158,6 +158,10 @@ class GCSLifecycleRule(LifecycleRule[GCSTransition]):
     """
 
 
+def _soft_delete_problem(days: int) -> str | None:
+    return None if days == 0 or 7 <= days <= 90 else "must be 0, or 7 to 90 days"
+
+
 class GCSConfig(Settings):
     """What a Cloud Storage bucket is like.
 
@@ -169,10 +173,12 @@ class GCSConfig(Settings):
         autoclass: let Google choose the class; excludes another `storage_class` and lifecycle transitions.
         lifecycle_rules: at most 100; within one prefix objects only move to colder classes.
         public_access_prevention: forbid all public access.
+        soft_delete_days: days for which deleted objects can be brought back, 7-90, or 0 for not at all; None is 7.
+        access_log_bucket: name of the bucket that takes the access logs.
         labels: added to those of the provider.
         existing: the bucket is there already: use it, never create it.
 
-    Sources: https://cloud.google.com/storage/docs/storage-classes, .../lifecycle, .../autoclass
+    Sources: https://cloud.google.com/storage/docs/storage-classes, .../lifecycle, .../autoclass, .../soft-delete
     """
 
     versioning: bool | None = None
@@ -182,6 +188,8 @@ class GCSConfig(Settings):
     autoclass: bool = False
     lifecycle_rules: Annotated[Many[GCSLifecycleRule], Field(max_length=100)] = ()
     public_access_prevention: bool = True
+    soft_delete_days: Annotated[int, must(_soft_delete_problem)] | None = None
+    access_log_bucket: Annotated[str, must(BUCKET.problem)] | None = None
     labels: Labels = Field(default_factory=dict)
     existing: bool = False
 
@@ -219,6 +227,7 @@ class GCSConfig(Settings):
             private=given.get("public_access_prevention"),
             tags=self.labels,
             existing=given.get("existing"),
+            left_out=left_out(self, "soft_delete_days", "access_log_bucket"),
         )
 
     @classmethod
@@ -292,6 +301,13 @@ class CloudFunctionConfig(Settings):
     ingress: Literal["ALLOW_ALL", "ALLOW_INTERNAL_ONLY", "ALLOW_INTERNAL_AND_GCLB"] | None = None
     service_account: Annotated[str, Field(pattern=r"^[a-z0-9-]+@[a-z0-9.-]+$")] | None = None
     labels: Labels = Field(default_factory=dict)
+
+    @field_validator("max_instances")
+    @classmethod
+    def _room_for_the_least(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value is not None and value < (info.data.get("min_instances") or 0):
+            raise ValueError("must not be below min_instances")
+        return value
 
     def meaning(self) -> FunctionMeaning:
         """Say what this means on any cloud; see `FunctionMeaning`."""

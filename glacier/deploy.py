@@ -1,0 +1,247 @@
+"""Generated infrastructure put into effect: a thin wrapper over the `terraform` program.
+
+Nothing is applied without a yes: `deploy` plans, and applies that very plan only with `yes=True` or when `confirm` says
+so. Terraform's own words are passed on in errors.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from glacier.errors import InfrastructureError
+from glacier.terraform.files import read_resources
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+__all__ = ["Change", "Deployed", "Deployment", "Plan", "deploy", "drift"]
+
+_ACTIONS = {"create": "create", "update": "change", "replace": "replace", "delete": "destroy", "import": "import"}
+_SIGNS = {"create": "+", "change": "~", "replace": "-/+", "destroy": "-", "import": "<="}
+_PLAN_FILE = ".terraform/glacier.tfplan"
+_OVERRIDE = "backend_override.tf"
+_LOCAL_STATE = 'terraform {\n  backend "local" {}\n}\n'
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing that Terraform would do: `action` is create, change, replace, destroy or import.
+
+    `about` is the Glacier resource that the address belongs to, "" where Glacier did not write it.
+    """
+
+    address: str
+    action: str
+    about: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What Terraform would do in one environment."""
+
+    environment: str
+    changes: tuple[Change, ...]
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to do."""
+        return bool(self.changes)
+
+    def count(self, action: str) -> int:
+        """Return how many changes are of one kind."""
+        return sum(change.action == action for change in self.changes)
+
+    def __str__(self) -> str:
+        if not self.changes:
+            return f"{self.environment}: nothing to change"
+        wide = max(len(change.address) for change in self.changes)
+        rows = [f"  {_SIGNS[each.action]:>3} {each.address:<{wide}}  {each.about}".rstrip() for each in self.changes]
+        counts = [f"{count} to {action}" for action in _SIGNS if (count := self.count(action))]
+        return "\n".join([f"{self.environment}: {', '.join(counts)}", *rows])
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """What came of `deploy`: the plan, whether it was applied, and the outputs of the module."""
+
+    plan: Plan
+    applied: bool
+    outputs: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+def deploy(
+    folder: str | os.PathLike[str],
+    *,
+    environment: str | None = None,
+    yes: bool = False,
+    confirm: Callable[[Plan], bool] | None = None,
+    local_state: bool = False,
+    env: Any = None,
+) -> Deployed:
+    """Plan a generated folder and, after a yes, apply the plan; outputs go into `env.outputs` too.
+
+    Args:
+        folder: where the infrastructure was generated.
+        environment: which of its environments; needed where it has several.
+        yes: apply without asking.
+        confirm: is shown the plan and says whether to apply it; without it and without `yes` nothing is applied.
+        local_state: keep the state in the folder, and not where the backend file says.
+        env: a GlacierEnv that learns the outputs: names of buckets, ARNs of functions and roles.
+
+    Raises:
+        InfrastructureError: Terraform is missing or failed, or the backend file is not complete.
+    """
+    deployment = Deployment(folder, environment, local_state=local_state)
+    deployment.init()
+    deployment.validate()
+    plan = deployment.plan()
+    try:
+        applied = bool(plan) and (yes or (confirm is not None and confirm(plan)))
+        if applied:
+            deployment.apply()
+    finally:
+        deployment.forget()
+    outputs = deployment.outputs() if applied or not plan else {}
+    if env is not None:
+        env.outputs.update(outputs)
+    return Deployed(plan, applied, outputs)
+
+
+def drift(folder: str | os.PathLike[str], *, environment: str | None = None, local_state: bool = False) -> Plan:
+    """Compare what is there with what was generated: the plan is empty when both are the same.
+
+    Raises:
+        InfrastructureError: Terraform is missing or failed.
+    """
+    deployment = Deployment(folder, environment, local_state=local_state)
+    deployment.init()
+    return deployment.plan(keep=False)
+
+
+class Deployment:
+    """One environment of a generated folder, and the steps of Terraform in it."""
+
+    def __init__(
+        self, folder: str | os.PathLike[str], environment: str | None = None, *, local_state: bool = False
+    ) -> None:
+        self.folder = Path(folder)
+        self.environment = _environment(self.folder, environment)
+        self.local_state = local_state
+
+    def init(self) -> None:
+        """Fetch what the module needs, and find its state."""
+        override = self.folder / _OVERRIDE
+        if self.local_state and not override.exists():
+            override.write_text(_LOCAL_STATE, "utf-8")
+        self._run("init", "-no-color", *([] if override.exists() else self._backend()))
+
+    def validate(self) -> None:
+        """Check the module."""
+        self._run("validate", "-no-color")
+
+    def plan(self, *, keep: bool = True) -> Plan:
+        """Return what would be done; `keep` keeps it for `apply`."""
+        options = [f"-out={_PLAN_FILE}"] if keep else ["-lock=false"]
+        self.forget()
+        done = self._run("plan", "-json", "-detailed-exitcode", *options, *self._values(), allowed=(0, 2))
+        changes = tuple(_changes(done.stdout, read_resources(self.folder)))
+        return Plan(self.environment, changes if done.returncode == 2 else ())
+
+    def apply(self) -> None:
+        """Do what the plan says that was kept."""
+        self._run("apply", "-no-color", _PLAN_FILE)
+
+    def forget(self) -> None:
+        """Remove the plan that was kept: it holds secrets in the clear."""
+        (self.folder / _PLAN_FILE).unlink(missing_ok=True)
+
+    def outputs(self) -> dict[str, Any]:
+        """Return the outputs of the module; sensitive ones are left out."""
+        found = cast("dict[str, dict[str, Any]]", json.loads(self._run("output", "-json").stdout))
+        return {name: each["value"] for name, each in found.items() if not each["sensitive"]}
+
+    def _values(self) -> list[str]:
+        return [f"-var-file=environments/{self.environment}.tfvars"]
+
+    def _backend(self) -> list[str]:
+        found = sorted((self.folder / "backends").glob(f"{self.environment}.*.tfbackend"))
+        for path in found[:1]:
+            lacking = [line[2:] for line in path.read_text("utf-8").splitlines() if line.endswith(" = ...")]
+            if lacking and not any(_is_given(path, each.partition(" ")[0]) for each in lacking):
+                raise InfrastructureError(
+                    f"{path} does not say where the state is kept: {', '.join(lacking)}",
+                    hint="complete the file, or keep the state in the folder: local_state=True (--local-state)",
+                )
+        return [f"-backend-config={path.relative_to(self.folder)}" for path in found[:1]]
+
+    @cached_property
+    def _program(self) -> str:
+        found = shutil.which("terraform")
+        if found is None:
+            raise InfrastructureError(
+                "terraform is not installed, or not on the PATH",
+                hint="install Terraform 1.10 or newer: https://developer.hashicorp.com/terraform/install",
+            )
+        return found
+
+    def _run(self, command: str, *options: str, allowed: Sequence[int] = (0,)) -> subprocess.CompletedProcess[str]:
+        own = {"TF_IN_AUTOMATION": "1", "TF_INPUT": "0", "CHECKPOINT_DISABLE": "1"}
+        done = subprocess.run(  # noqa: S603 - the program is terraform, the arguments are ours
+            [self._program, command, *options],
+            cwd=self.folder,
+            env={**os.environ, **own},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode not in allowed:
+            raise InfrastructureError(f"terraform {command} in {self.folder} failed: {_said(done)}")
+        return done
+
+
+def _environment(folder: Path, wanted: str | None) -> str:
+    known = sorted(path.stem for path in (folder / "environments").glob("*.tfvars"))
+    if not known:
+        raise InfrastructureError(f"{folder} holds no generated infrastructure", hint="generate it: glacier export")
+    if wanted is None and len(known) == 1:
+        return known[0]
+    if wanted not in known:
+        said = "has several environments" if wanted is None else f"has no environment {wanted!r}"
+        raise InfrastructureError(f"{folder} {said}", hint=f"say which: {', '.join(known)}")
+    return wanted
+
+
+def _is_given(path: Path, name: str) -> bool:
+    return any(line.split("=")[0].strip() == name for line in path.read_text("utf-8").splitlines())
+
+
+def _lines(output: str) -> Iterator[dict[str, Any]]:
+    for line in output.splitlines():
+        try:
+            yield json.loads(line)
+        except ValueError:
+            continue
+
+
+def _changes(output: str, resources: Mapping[str, str]) -> Iterator[Change]:
+    """Yield what `terraform plan -json` says: https://developer.hashicorp.com/terraform/internals/machine-readable-ui."""
+    for line in _lines(output):
+        if line.get("type") == "planned_change" and line["change"]["action"] in _ACTIONS:
+            address = line["change"]["resource"]["addr"]
+            about = resources.get(address.partition("[")[0], "")
+            yield Change(address, _ACTIONS[line["change"]["action"]], about)
+
+
+def _said(done: subprocess.CompletedProcess[str]) -> str:
+    errors = [
+        line["diagnostic"] for line in _lines(done.stdout) if line.get("@level") == "error" and "diagnostic" in line
+    ]
+    if errors:
+        return "; ".join(f"{each['summary']}: {each.get('detail', '')}".strip(": ") for each in errors)
+    return (done.stderr or done.stdout).strip()

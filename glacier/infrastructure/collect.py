@@ -1,0 +1,460 @@
+"""From traced pipelines and their environment to what each provider has to build."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from pydantic import ValidationError
+
+from glacier.errors import ConfigError, InfrastructureError
+from glacier.infrastructure.needs import BucketNeed, FunctionNeed, Grant, Needs, Runner, Schedule, Use
+from glacier.infrastructure.packages import Package, package_of
+from glacier.names import PLACEHOLDER
+from glacier.resources import Bucket, Serverless
+from glacier.terraform import Labels, identifier
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from glacier.graph import Edge, Node
+    from glacier.recording import Trace
+    from glacier.settings import Effective
+
+__all__ = ["FUNCTION_EXECUTORS", "Collected", "Recorded", "collect"]
+
+FUNCTION_EXECUTORS = frozenset({"lambda", "cloud_function", "azure_function", "serverless"})
+"""Executors whose tasks run as functions of their own."""
+
+ENTRY = "glacier_entry"
+"""The module by which a task or pipeline runs as a function."""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A pipeline and its trace."""
+
+    pipeline: Any
+    trace: Trace
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What each provider has to build, and what the user should know about it."""
+
+    parts: tuple[tuple[Any, Needs], ...]
+    warnings: tuple[str, ...]
+
+
+def collect(env: Any, recorded: Sequence[Recorded], *, whole: bool = False) -> Collected:
+    """Return the needs of pipelines in an environment, provider by provider; `whole` adds all that is registered.
+
+    Raises:
+        ConfigError: two resources on one bucket or function have different configs, or a config is not legal as a
+            whole.
+        InfrastructureError: a provider is none that Glacier can build for.
+    """
+    return _Collector(env, recorded, whole).collected()
+
+
+@dataclass(frozen=True)
+class _Caller:
+    """A step that needs resources: the pipeline, its node, and the label of the role under which it runs."""
+
+    recorded: Recorded
+    node: Node
+    principal: str
+    provider: Any
+
+
+class _Side:
+    """What is collected for one provider."""
+
+    def __init__(self, provider: Any) -> None:
+        self.provider = provider
+        self.names = Labels()
+        self.roles = Labels()
+        self.buckets: dict[str, BucketNeed] = {}
+        self.functions: dict[str, FunctionNeed] = {}
+        self.runners: dict[str, Runner] = {}
+        self.grants: dict[tuple[str, str, str], Grant] = {}
+        self.schedules: list[Schedule] = []
+
+
+class _Collector:
+    def __init__(self, env: Any, recorded: Sequence[Recorded], whole: bool) -> None:
+        self.env = env
+        self.recorded = sorted(recorded, key=lambda each: each.pipeline.name)
+        self.whole = whole
+        self.sides: list[_Side] = []
+        self.warnings: dict[str, None] = {}
+
+    def collected(self) -> Collected:
+        for name, found in sorted(self._by_name(Bucket).items()):
+            self._bucket(name, found)
+        for name, found in sorted(self._by_name(Serverless).items()):
+            self._function(name, found)
+        for each in self.recorded:
+            self._pipeline(each)
+        parts = [(side.provider, self._needs(side)) for side in self.sides]
+        return Collected(tuple(parts), tuple(self.warnings))
+
+    # --- resources ----------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _objects(self) -> list[Any]:
+        traced = [each for one in self.recorded for found in one.trace.resources.values() for each in found]
+        return [*traced, *(self.env.resources.values() if self.whole else ())]
+
+    def _is_local(self, resource: Any) -> bool:
+        """Whether a resource is on this machine, where nothing has to be built."""
+        local = getattr(resource.provider, "bucket_class", Bucket) is None
+        if local:
+            self._warn(f"{resource!r} is on this machine: nothing is generated for it")
+        return local
+
+    def _by_name(self, kind: type[Any]) -> dict[tuple[int, str], list[Any]]:
+        """Return all resources of a kind by their side's place and their name in the cloud."""
+        found: dict[tuple[int, str], list[Any]] = {}
+        for each in self._objects:
+            if isinstance(each, kind) and not self._is_local(each):
+                name = each.bucket_name if isinstance(each, Bucket) else each.function_name
+                found.setdefault((self.sides.index(self._side(each.provider)), name), []).append(each)
+            elif not isinstance(each, Bucket | Serverless):
+                self._warn(f"a {type(each).__name__} is no resource of Glacier: nothing is generated for it")
+        return found
+
+    def _side(self, provider: Any) -> _Side:
+        provider = getattr(provider, "home", provider)
+        for side in self.sides:
+            if side.provider is provider or _same(side.provider, provider):
+                return side
+        if not callable(getattr(provider, "terraform", None)):
+            raise InfrastructureError(
+                f"{type(provider).__name__} of environment {self.env.name!r} generates no infrastructure",
+                hint="give it a method terraform(needs), or use a provider of Glacier",
+            )
+        twin = next((side.provider for side in self.sides if type(side.provider) is type(provider)), None)
+        if twin is not None:
+            raise InfrastructureError(
+                f"environment {self.env.name!r} uses two {type(provider).__name__}s with different configs",
+                hint="one module has one of each: make an environment for each of them",
+            )
+        self.sides.append(_Side(provider))
+        return self.sides[-1]
+
+    def _bucket(self, name: tuple[int, str], found: list[Bucket]) -> None:
+        side = self.sides[name[0]]
+        effective = self._effective(f"bucket {name[1]!r}", found)
+        registered = self._registered(found)
+        label = side.names.of(registered[0] if len(registered) == 1 else name[1])
+        config = _typed(side.provider.bucket_class, effective, f"bucket {name[1]!r}")
+        paths = tuple(sorted({each.path for each in found}))
+        side.buckets[name[1]] = BucketNeed(name[1], label, config, effective, paths, registered)
+
+    def _function(self, name: tuple[int, str], found: list[Serverless]) -> None:
+        side, what = self.sides[name[0]], f"function {name[1]!r}"
+        if len({(each.handler, each.runtime) for each in found}) > 1:
+            raise ConfigError(f"{what} is defined with different handlers or runtimes", hint="give one of them a name")
+        registered = self._registered(found)
+        origin = f"resource {registered[0]}" if len(registered) == 1 else f"function {name[1]}"
+        handler, callers = found[0].handler, self._timeouts(found)
+        if handler == PLACEHOLDER:
+            raise InfrastructureError(f"{what} has the placeholder {handler!r} as its handler", hint="name a real one")
+        package = package_of(handler.rpartition(".")[0], self._folders)
+        side.functions[name[1]] = self._need(
+            side,
+            found,
+            label=side.roles.of(registered[0] if len(registered) == 1 else name[1]),
+            handler=handler,
+            timeout=callers,
+            package=package,
+            variables={},
+            origin=origin,
+        )
+
+    def _need(
+        self,
+        side: _Side,
+        found: list[Serverless],
+        *,
+        label: str,
+        handler: str,
+        timeout: float | None,
+        package: Package | None,
+        variables: Mapping[str, str],
+        origin: str,
+    ) -> FunctionNeed:
+        name, what = found[0].function_name, f"function {found[0].function_name!r}"
+        effective = self._effective(what, found)
+        config = _typed(side.provider.function_class, effective, what)
+        runtime = getattr(config, "runtime", None) or found[0].runtime
+        self._warn_of_package(what, handler, package)
+        return FunctionNeed(
+            name=name,
+            label=label,
+            handler=handler,
+            runtime=None if runtime is None else runtime.removeprefix("python"),
+            timeout=config.timeout or (None if timeout is None else math.ceil(timeout)),
+            config=config,
+            effective=effective,
+            package=package,
+            variables=variables,
+            monitored=_is_monitored(effective),
+            origin=origin,
+        )
+
+    def _warn_of_package(self, what: str, handler: str, package: Package | None) -> None:
+        if package is None:
+            self._warn(f"{what}: no file has its handler {handler!r}; build the zip and name it in the variable")
+
+    def _effective(self, what: str, found: Sequence[Any]) -> Effective:
+        """Return the settings of resources that are one thing in the cloud.
+
+        Raises:
+            ConfigError: they say different things.
+        """
+        spoken = [each for each in found if each.config is not None] or list(found[:1])
+        settings = [self.env.resource_settings(each) for each in spoken]
+        for each, other in zip(spoken, settings, strict=True):
+            if other.values != settings[0].values:
+                raise ConfigError(
+                    f"{spoken[0]!r} and {each!r} are one {what} with different configs in environment "
+                    f"{self.env.name!r}",
+                    hint="give both the same config, or one of them none",
+                )
+        return settings[0]
+
+    def _registered(self, found: Sequence[Any]) -> tuple[str, ...]:
+        named = ((name, resource) for name, resource in self.env.resources.items())
+        return tuple(sorted(name for name, resource in named if any(resource is each for each in found)))
+
+    def _timeouts(self, found: Sequence[Any]) -> float | None:
+        """Return the longest timeout of the tasks that call a function."""
+        timeouts = [
+            one.trace.graph[edge.target].config.get("timeout")
+            for one in self.recorded
+            for edge in one.trace.graph.edges
+            if any(each is thing for each in found for thing in one.trace.resources.get(edge.source, ()))
+        ]
+        return max((timeout for timeout in timeouts if timeout is not None), default=None)
+
+    @cached_property
+    def _folders(self) -> tuple[Path, ...]:
+        files = [Path(each.pipeline.fn.__code__.co_filename) for each in self.recorded]
+        files += [Path(task.fn.__code__.co_filename) for each in self.recorded for task in each.trace.tasks.values()]
+        near = [path.parent for path in files if path.is_file()]
+        return tuple(dict.fromkeys((*near, Path.cwd())))
+
+    # --- pipelines ----------------------------------------------------------------------------------------------
+
+    def _pipeline(self, recorded: Recorded) -> None:
+        if recorded.pipeline.schedule is not None:
+            self._scheduled(recorded)
+        callers = {node.key: self._caller(recorded, node) for node in recorded.trace.graph if node.kind != "resource"}
+        for edge in recorded.trace.graph.edges:
+            for resource in recorded.trace.resources.get(edge.source, ())[:1]:
+                if edge.access in ("read", "write", "both"):
+                    self._grant(callers[edge.target], resource, edge)
+
+    def _caller(self, recorded: Recorded, node: Node) -> _Caller:
+        task = recorded.trace.tasks.get(node.key)
+        local = getattr(self.env.compute, "function_class", None) is None
+        if task is None or local or node.config.get("executor") not in FUNCTION_EXECUTORS:
+            return _Caller(recorded, node, "", None)
+        name = f"{recorded.pipeline.name}-{task.name}"
+        function = self._own_function(recorded, name, task.fn, node.config.get("timeout"), f"task {task.name}")
+        side, use = self._side(self.env.compute), Use(recorded.pipeline.name, task.name, node.site)
+        called = Serverless(side.provider, function.name, function.handler)
+        self._keep(side, self._runner(side, recorded), called, "write", use)
+        return _Caller(recorded, node, function.label, self.env.compute)
+
+    def _scheduled(self, recorded: Recorded) -> None:
+        pipeline = recorded.pipeline
+        timeouts = [node.config.get("timeout") or 0 for node in recorded.trace.graph.tasks]
+        function = self._own_function(
+            recorded, f"{pipeline.name}-runner", pipeline.fn, sum(timeouts) or None, f"pipeline {pipeline.name}"
+        )
+        self._side(self.env.compute).schedules.append(Schedule(pipeline.name, pipeline.schedule, function))
+
+    def _own_function(
+        self, recorded: Recorded, name: str, fn: Callable[..., Any], timeout: float | None, origin: str
+    ) -> FunctionNeed:
+        """Return the function as which a task or a pipeline runs."""
+        side = self._side(self.env.compute)
+        name = _function_name(name)
+        if name not in side.functions:
+            module, folder = _home_of(fn)
+            entry = {f"{ENTRY}.py": (Path(__file__).parent / "entry.py").read_bytes()}
+            local = "<locals>" in fn.__qualname__
+            package = package_of(module, (folder,), entry) if folder and not local else None
+            stand_in = Serverless(side.provider, name, f"{ENTRY}.handler")
+            side.functions[name] = self._need(
+                side,
+                [stand_in],
+                label=side.roles.of(name),
+                handler=f"{ENTRY}.handler",
+                timeout=timeout,
+                package=package,
+                variables={"GLACIER_TARGET": f"{module}:{fn.__name__}", "GLACIER_HOME": "/tmp/.glacier"},  # noqa: S108
+                origin=origin,
+            )
+            if local:
+                self._warn(
+                    f"{origin}: it is defined inside a function, where {ENTRY} cannot find it; move it to a file"
+                )
+        return side.functions[name]
+
+    # --- grants -------------------------------------------------------------------------------------------------
+
+    def _grant(self, caller: _Caller, resource: Any, edge: Edge) -> None:
+        if not isinstance(resource, Bucket | Serverless) or self._is_local(resource):
+            return
+        side = self._side(resource.provider)
+        if caller.provider is not None and self._side(caller.provider) is not side:
+            self._warn(
+                f"task {caller.node.name} runs on {caller.provider.get_provider_type()} and needs {resource!r}: "
+                "give its function credentials of that cloud"
+            )
+            return
+        access = _access(caller, resource, edge)
+        if access is not None:
+            principal = caller.principal or self._runner(side, caller.recorded)
+            self._keep(side, principal, resource, access, _use(caller), deletes=_deletes(caller, edge))
+
+    def _keep(
+        self,
+        side: _Side,
+        principal: str,
+        resource: Any,
+        access: Literal["read", "write", "both"],
+        use: Use,
+        *,
+        deletes: bool = False,
+    ) -> None:
+        if isinstance(resource, Bucket):
+            grant = Grant(principal, access, (use,), side.buckets[resource.bucket_name], None, resource.path, deletes)
+            key = (principal, f"bucket {resource.bucket_name}", resource.path)
+        else:
+            grant = Grant(principal, access, (use,), None, side.functions[resource.function_name])
+            key = (principal, f"function {resource.function_name}", "")
+        known = side.grants.get(key)
+        side.grants[key] = grant if known is None else _merged(known, grant)
+
+    def _runner(self, side: _Side, recorded: Recorded) -> str:
+        pipeline = recorded.pipeline
+        if pipeline.schedule is not None:
+            mine = side.functions.get(_function_name(f"{pipeline.name}-runner"))
+            if mine is not None:
+                return mine.label
+            self._warn(f"pipeline {pipeline.name}: its runner needs credentials of {side.provider.get_provider_type()}")
+        label = side.roles.of(f"{pipeline.name}-runner")
+        side.runners.setdefault(pipeline.name, Runner(pipeline.name, label))
+        return label
+
+    # --- results ------------------------------------------------------------------------------------------------
+
+    def _needs(self, side: _Side) -> Needs:
+        tags = _tags(self.env.resource_settings(Bucket(side.provider, "any", "any")))
+        return Needs(
+            environment=self.env.name,
+            pipelines=tuple(each.pipeline.name for each in self.recorded),
+            labels=side.names,
+            buckets=_sorted(side.buckets),
+            functions=_sorted(side.functions),
+            runners=_sorted(side.runners),
+            grants=_sorted(side.grants),
+            schedules=tuple(sorted(side.schedules, key=lambda each: each.pipeline)),
+            tags=tags,
+            monitored=tags.get("monitoring") == "enabled",
+        )
+
+    def _warn(self, line: str) -> None:
+        self.warnings[line] = None
+
+
+def _same(one: Any, other: Any) -> bool:
+    return type(one) is type(other) and one.config == other.config
+
+
+def _typed(kind: type[Any] | None, effective: Effective, what: str) -> Any:
+    """Return effective settings as a provider's own class.
+
+    Raises:
+        ConfigError: what several levels say does not fit together.
+    """
+    if kind is None:
+        raise InfrastructureError(f"{what} is of a provider without infrastructure", hint="use a cloud's provider")
+    values = {name: value for name, value in effective.values.items() if name in kind.model_fields}
+    try:
+        return kind(**values)
+    except ValidationError as error:
+        said = "; ".join(f"{'.'.join(map(str, line['loc']))}: {line['msg']}" for line in error.errors())
+        raise ConfigError(f"{what}: its effective settings do not fit together: {said}") from error
+
+
+def _is_monitored(effective: Effective) -> bool:
+    return _tags(effective).get("monitoring") == "enabled"
+
+
+def _tags(effective: Effective) -> Mapping[str, str]:
+    values = effective.values
+    return values.get("tags") or values.get("labels") or cast("Mapping[str, str]", {})
+
+
+def _home_of(fn: Callable[..., Any]) -> tuple[str, Path | None]:
+    """Return the module by which a function's file is imported, and the folder that it is imported from."""
+    path = Path(fn.__code__.co_filename)
+    if not path.is_file():
+        return fn.__module__, None
+    parts = fn.__module__.split(".")
+    if parts[-1] != path.stem:
+        return path.stem, path.parent
+    return fn.__module__, path.parents[len(parts) - 1]
+
+
+def _function_name(name: str) -> str:
+    """Return a name that every cloud takes for a function: at most 63 lower-case letters, digits and hyphens."""
+    plain = identifier(name).strip("_").replace("_", "-")
+    if len(plain) <= 63 and plain[0].isalpha():
+        return plain
+    return f"g-{plain[:50]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def _access(caller: _Caller, resource: Any, edge: Edge) -> Literal["read", "write", "both"] | None:
+    """Return the access of an edge; who only deletes looks first, and reading a function is no call of it."""
+    if not isinstance(resource, Bucket):
+        return None if edge.access == "read" else "write"
+    if edge.access == "read" or (edge.access == "write" and _only_deletes(caller, edge)):
+        return "read"
+    return "write" if edge.access == "write" else "both"
+
+
+def _use(caller: _Caller) -> Use:
+    name = caller.node.name if caller.node.kind == "task" else f"{caller.node.name}()"
+    return Use(caller.recorded.pipeline.name, name, caller.node.site)
+
+
+def _deletes(caller: _Caller, edge: Edge) -> bool:
+    """Whether a step deletes what its edge leads to, as far as its source shows."""
+    task = caller.recorded.trace.tasks.get(caller.node.key)
+    return caller.node.name == "delete" if task is None else edge.name in task.usage.deletes
+
+
+def _only_deletes(caller: _Caller, edge: Edge) -> bool:
+    task = caller.recorded.trace.tasks.get(caller.node.key)
+    return caller.node.name == "delete" if task is None else edge.name in task.usage.only_deletes
+
+
+def _merged(one: Grant, other: Grant) -> Grant:
+    access = one.access if one.access == other.access else "both"
+    uses = tuple(dict.fromkeys((*one.uses, *other.uses)))
+    return replace(one, access=access, uses=uses, deletes=one.deletes or other.deletes)
+
+
+def _sorted(found: Mapping[Any, Any]) -> tuple[Any, ...]:
+    return tuple(found[key] for key in sorted(found))

@@ -1,0 +1,92 @@
+"""Generated infrastructure as a notebook shows it: the files to unfold, and who may do what."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from glacier_magics.views import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Exported"]
+
+_LARGEST = 60_000
+"""Characters of a file that are shown."""
+_PAPER = "background:#f8f8f8;color:#222;padding:8px;overflow:auto;max-height:28em;margin:4px 0 4px 1em"
+
+
+class Exported:
+    """What an export came to: a mapping as `Pipeline.run(mode="generate")` returns it, and how it looks."""
+
+    def __init__(self, generated: Mapping[str, Any]) -> None:
+        self.generated = generated
+
+    def __getitem__(self, key: str) -> Any:
+        return self.generated[key]
+
+    def plain(self) -> dict[str, Any]:
+        """Return the mapping."""
+        return dict(self.generated)
+
+    @property
+    def permissions(self) -> Table:
+        """Who may do what, and which tasks need it."""
+        rows = list(dict.fromkeys(_statement(each) for each in self.generated["permissions"]))
+        return Table("permissions", ("principal", "actions", "resources", "for"), rows)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        return {"text/plain": str(self), "text/html": self._html()}
+
+    def _html(self) -> str:
+        files = "".join(_file(Path(path), Path(self.generated["output_dir"])) for path in self.generated["files"])
+        head = f"<div><b>{escape(str(self.generated['output_dir']))}</b></div>"
+        summary = f"<pre>{escape(str(self.generated))}</pre>"
+        return f'<div class="tex2jax_ignore mathjax_ignore">{head}{summary}{files}{self.permissions.html()}</div>'
+
+    def __str__(self) -> str:
+        return f"{self.generated}\n\n{self.permissions}" if self.generated["permissions"] else str(self.generated)
+
+    __repr__ = __str__
+
+
+def _statement(each: Mapping[str, Any]) -> tuple[str, ...]:
+    return (
+        str(each["principal"]),
+        ", ".join(map(str, each["actions"])),
+        ", ".join(map(str, each["resources"])),
+        ", ".join(_use(use) for use in each["uses"]),
+    )
+
+
+def _use(use: Any) -> str:
+    return f"{use['task']} ({use['line']})" if isinstance(use, dict) and {"task", "line"} <= use.keys() else str(use)  # pyright: ignore[reportUnknownMemberType]
+
+
+def _file(path: Path, folder: Path) -> str:
+    name = path.relative_to(folder) if path.is_relative_to(folder) else path
+    return f"<details><summary><code>{escape(str(name))}</code></summary>{_text(path)}</details>"
+
+
+def _text(path: Path) -> str:
+    try:
+        text = path.read_text(encoding="utf-8")[:_LARGEST]
+    except (OSError, UnicodeDecodeError):
+        return f"<pre>{escape(path.name)} is no text, or not there</pre>"
+    return f'<pre style="{_PAPER}">{_coloured(text, path.name)}</pre>'
+
+
+def _coloured(text: str, name: str) -> str:
+    """Return a text as HTML with the colours of its language, all that could be markup escaped."""
+    from pygments import highlight
+    from pygments.formatters import HtmlFormatter
+    from pygments.lexers import get_lexer_for_filename  # pyright: ignore[reportUnknownVariableType]
+    from pygments.util import ClassNotFound
+
+    try:
+        lexer = get_lexer_for_filename(name)
+    except ClassNotFound:
+        return escape(text)
+    return highlight(text, lexer, HtmlFormatter(nowrap=True, noclasses=True))

@@ -1,0 +1,1 @@
+"""Tools that check generated Terraform: against provider schemas, and with Terraform itself."""

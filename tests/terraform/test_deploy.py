@@ -1,0 +1,172 @@
+"""Generated infrastructure is planned, applied after a yes, compared, and told of, by the commands too."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from glacier.cli import app
+from glacier.deploy import Change, Deployment, Plan, deploy, drift
+from glacier.errors import InfrastructureError
+from glacier.terraform import Block, hcl, output, resource, variable, write_files
+from glacier.terraform.hcl import arguments
+from terraform.terraform_cli import MISSING
+
+needs_terraform = pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
+
+PROGRAM = """
+import polars as pl
+from glacier import Bucket, GlacierEnv
+from glacier.config import AwsConfig
+from glacier.providers import AWSProvider
+
+env = GlacierEnv(AWSProvider(config=AwsConfig(region="eu-west-1")), "prod")
+
+@env.task()
+def total(source: Bucket) -> pl.DataFrame:
+    return source.read().sum()
+
+@env.pipeline()
+def totals():
+    return total(env.provider.bucket("sales", path="x.parquet"))
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A module that Terraform can apply without a provider, as `export` lays it out."""
+    return module(tmp_path / "infra")
+
+
+def module(folder: Path, value: str = "one", names: tuple[str, ...] = ("prod",)) -> Path:
+    kept = resource("terraform_data", "kept", input=value)
+    blocks = [
+        Block("terraform", (), {"required_version": ">= 1.10"}, (Block("backend", ("local",)),)),
+        variable("environment", "string", "Name of the environment."),
+        kept,
+        output("kept", "What is kept.", kept.ref.output),
+        output("hidden", "A secret.", "hush", sensitive=True),
+    ]
+    files = {"main.tf": hcl(blocks).encode()}
+    files |= {f"environments/{name}.tfvars": arguments({"environment": name}).encode() for name in names}
+    seeds = {f"backends/{name}.local.tfbackend": b'# path = ...\npath = "prod.tfstate"\n' for name in names}
+    write_files(folder, files, seeds=seeds, resources={"terraform_data.kept": "bucket sales"})
+    return folder
+
+
+class Env:
+    def __init__(self) -> None:
+        self.outputs: dict[str, Any] = {}
+
+
+@needs_terraform
+def test_nothing_is_applied_without_a_yes(folder: Path) -> None:
+    done = deploy(folder)
+    assert (done.applied, done.outputs) == (False, {})
+    assert done.plan.changes == (Change("terraform_data.kept", "create", "bucket sales"),)
+    assert re.search(r"prod: 1 to create\n +\+ terraform_data.kept +bucket sales", str(done.plan))
+    refused: list[Plan] = []
+    assert not deploy(folder, confirm=lambda plan: bool(refused.append(plan))).applied
+    assert refused == [done.plan]
+    assert not (folder / "prod.tfstate").exists()
+    assert not list(folder.rglob("*.tfplan"))
+
+
+@needs_terraform
+def test_a_yes_applies_the_plan_and_outputs_come_back(folder: Path) -> None:
+    env = Env()
+    done = deploy(folder, yes=True, env=env)
+    assert (done.applied, done.outputs) == (True, {"kept": "one"})
+    assert env.outputs == {"kept": "one"}
+    assert not list(folder.rglob("*.tfplan"))
+    again = deploy(folder, yes=True)
+    assert (bool(again.plan), again.applied, again.outputs) == (False, False, {"kept": "one"})
+    assert str(again.plan) == "prod: nothing to change"
+
+
+@needs_terraform
+def test_drift_is_what_a_plan_would_change(folder: Path) -> None:
+    deploy(folder, yes=True)
+    assert not drift(folder)
+    module(folder, "two")
+    found = drift(folder)
+    assert [(change.action, change.about) for change in found.changes] == [("change", "bucket sales")]
+    assert found.count("change") == 1
+
+
+@needs_terraform
+def test_state_can_stay_in_the_folder(folder: Path) -> None:
+    deploy(folder, yes=True, local_state=True)
+    assert (folder / "terraform.tfstate").exists()
+    assert 'backend "local"' in (folder / "backend_override.tf").read_text()
+
+
+@needs_terraform
+def test_terraforms_own_words_are_passed_on(folder: Path) -> None:
+    (folder / "broken.tf").write_text('output "x" {\n  value = var.missing\n}\n')
+    with pytest.raises(InfrastructureError, match=r"terraform validate in .* failed: .*var.missing|undeclared"):
+        deploy(folder)
+
+
+def test_an_unfinished_backend_file_is_refused(folder: Path) -> None:
+    (folder / "backends/prod.local.tfbackend").write_text("# bucket = ...\n")
+    with pytest.raises(InfrastructureError, match=r"does not say where the state is kept.*--local-state"):
+        Deployment(folder).init()
+
+
+def test_one_of_several_environments_has_to_be_named(tmp_path: Path) -> None:
+    folder = module(tmp_path, names=("dev", "prod"))
+    with pytest.raises(InfrastructureError, match=r"several environments.*dev, prod"):
+        Deployment(folder)
+    with pytest.raises(InfrastructureError, match=r"no environment 'test'.*dev, prod"):
+        Deployment(folder, "test")
+    assert Deployment(folder, "dev").environment == "dev"
+    with pytest.raises(InfrastructureError, match="no generated infrastructure"):
+        Deployment(tmp_path / "nowhere")
+
+
+def test_without_terraform_the_error_says_what_to_do(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    with pytest.raises(InfrastructureError, match="install Terraform 1.10 or newer"):
+        deploy(folder)
+
+
+# The commands --------------------------------------------------------------------------------------------------------
+
+
+def glacier(*arguments: str, input: str | None = None) -> Any:
+    return CliRunner().invoke(app, list(arguments), input=input)
+
+
+@needs_terraform
+def test_the_command_asks_before_it_applies(folder: Path) -> None:
+    refused = glacier("deploy", str(folder), input="n\n")
+    assert (refused.exit_code, "Apply this?" in refused.output) == (0, True)
+    planned = glacier("deploy", str(folder), "--plan")
+    assert (planned.exit_code, "Apply this?" in planned.output) == (0, False)
+    assert glacier("drift", str(folder)).exit_code == 1
+    applied = glacier("deploy", str(folder), input="y\n")
+    assert (applied.exit_code, "kept = one" in applied.output, "hush" in applied.output) == (0, True, False)
+    clean = glacier("drift", str(folder))
+    assert (clean.exit_code, clean.output) == (0, "prod: nothing to change\n")
+    assert "kept = one" in glacier("deploy", str(folder), "--yes").output
+
+
+def test_the_command_exports_and_checks(tmp_path: Path) -> None:
+    program = tmp_path / "totals.py"
+    program.write_text(PROGRAM)
+    out = tmp_path / "infra"
+    assert glacier("export", str(program), "-o", str(out), "--check").exit_code == 1
+    assert not out.exists()
+    done = glacier("export", f"{program}:totals", "-o", str(out))
+    assert (done.exit_code, "new storage.tf" in done.output) == (0, True)
+    assert glacier("export", str(program), "-o", str(out), "--check").exit_code == 0
+    (out / "storage.tf").write_text("mine")
+    refused = glacier("export", str(program), "-o", str(out))
+    assert isinstance(refused.exception, InfrastructureError)
+    forced = glacier("export", str(program), "-o", str(out), "--force", "--json")
+    assert (forced.exit_code, '"storage.tf"' in forced.output) == (0, True)
+    as_json = glacier("export", str(program), "-o", str(tmp_path / "json"), "--format", "json")
+    assert (as_json.exit_code, (tmp_path / "json" / "storage.tf.json").exists()) == (0, True)
