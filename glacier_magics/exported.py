@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from glacier_magics.views import Table
 
@@ -62,7 +62,12 @@ def _statement(each: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _use(use: Any) -> str:
-    return f"{use['task']} ({use['line']})" if isinstance(use, dict) and {"task", "line"} <= use.keys() else str(use)  # pyright: ignore[reportUnknownMemberType]
+    """Say what needs a permission: a task and its line, or what it was told as."""
+    if isinstance(use, dict):
+        known = cast("Mapping[str, Any]", use)
+        if {"task", "line"} <= known.keys():
+            return f"{known['task']} ({known['line']})"
+    return str(use)
 
 
 def _file(path: Path, folder: Path) -> str:
