@@ -62,7 +62,8 @@ def _statement(each: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _use(use: Any) -> str:
-    return f"{use['task']} ({use['line']})" if isinstance(use, dict) and {"task", "line"} <= use.keys() else str(use)  # pyright: ignore[reportUnknownMemberType]
+    """Return a use as the task and the line of the pipeline that says so."""
+    return f"{use['task']} ({use['line']})"
 
 
 def _file(path: Path, folder: Path) -> str:
