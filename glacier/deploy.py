@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass, field
@@ -172,8 +173,7 @@ class Deployment:
     def _backend(self) -> list[str]:
         found = sorted((self.folder / "backends").glob(f"{self.environment}.*.tfbackend"))
         for path in found[:1]:
-            lacking = [line[2:] for line in path.read_text("utf-8").splitlines() if line.endswith(" = ...")]
-            if lacking and not any(_is_given(path, each.partition(" ")[0]) for each in lacking):
+            if lacking := _left_open(path):
                 raise InfrastructureError(
                     f"{path} does not say where the state is kept: {', '.join(lacking)}",
                     hint="complete the file, or keep the state in the folder: local_state=True (--local-state)",
@@ -217,8 +217,12 @@ def _environment(folder: Path, wanted: str | None) -> str:
     return wanted
 
 
-def _is_given(path: Path, name: str) -> bool:
-    return any(line.split("=")[0].strip() == name for line in path.read_text("utf-8").splitlines())
+def _left_open(path: Path) -> list[str]:
+    """Return the settings that a backend file asks for, as `# NAME = ...`, and does not give."""
+    lines = path.read_text("utf-8").splitlines()
+    asked = [line.removeprefix("# ").removesuffix(" = ...") for line in lines if re.fullmatch(r"# \w+ = \.\.\.", line)]
+    given = {line.partition("=")[0].strip() for line in lines if not line.startswith("#")}
+    return [name for name in asked if name not in given]
 
 
 def _lines(output: str) -> Iterator[dict[str, Any]]:

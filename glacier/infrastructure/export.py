@@ -224,13 +224,10 @@ def _backend_files(drawn: _Drawn) -> dict[str, str]:
     backend = drawn.backend
     if backend is None:
         return {}
-    said = [
-        f"Where Terraform keeps the state of {drawn.name}. This file is yours: Glacier wrote it once.",
-        *backend.advice,
-    ]
+    said = f"Where Terraform keeps the state of {drawn.name}. This file is yours: Glacier wrote it once."
     open_ones = [f"{name} = ..." for name, value in backend.settings.items() if value is None]
     given = {name: value for name, value in backend.settings.items() if value is not None}
-    return {f"backends/{drawn.name}.{backend.kind}.tfbackend": arguments(given, [*said, *backend.advice, *open_ones])}
+    return {f"backends/{drawn.name}.{backend.kind}.tfbackend": arguments(given, [said, *backend.advice, *open_ones])}
 
 
 def _encoded(text: str) -> bytes:

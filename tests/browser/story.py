@@ -4,7 +4,8 @@ from pathlib import Path
 
 from browser.lab import Lab
 
-SOURCE = """import time
+SOURCE = """import logging
+import time
 from pathlib import Path
 
 
@@ -15,6 +16,8 @@ from glacier.config import LocalConfig
 from glacier.providers import LocalProvider
 from glacier_magics.widgets import browser, dag, live, monitor, preview
 
+log = logging.getLogger("story")
+log.setLevel("INFO")
 env = GlacierEnv(provider=LocalProvider(config=LocalConfig(base_path="FOLDER")), name="dev")
 sales = env.register("sales", env.provider.bucket("sales", path="raw/transactions.parquet"))
 rows = {"id": range(1200), "category": ["toys", "books", None] * 400, "amount": [1.5, 20.25, -3.0] * 400}
@@ -29,7 +32,7 @@ def gate(name):
 @env.task()
 def extract(sales: Bucket) -> pl.DataFrame:
     "The transactions as they came."
-    print("reading the sales")
+    log.info("reading the sales")
     gate("extract")
     return sales.read()
 

@@ -1,6 +1,7 @@
 """A notebook that was run and saved, opened without a kernel and converted: everything is there."""
 
 import base64
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from playwright.sync_api import Route
 
 from browser import story
 from browser.lab import Lab, Notebook
@@ -43,13 +45,12 @@ def test_outputs_are_static(saved: Path) -> None:
 
 
 def test_opened_without_a_kernel(saved: Path, lab: Lab, notebook: Notebook, shoot: Callable[[str], None]) -> None:
-    made = nbformat.read(saved, as_version=4)
-    made.metadata.kernelspec.name = "gone"
-    nbformat.write(made, lab.root / "trusted.ipynb")
+    shutil.copy(saved, lab.root / "trusted.ipynb")
     lab.trust("trusted.ipynb")
-    notebook.open("trusted.ipynb", kernel=False)
     page = notebook.page
-    page.get_by_role("button", name="No Kernel", exact=True).click()
+    page.route("**/api/sessions?*", _no_new_one)
+    notebook.open("trusted.ipynb", kernel=False)
+    page.locator(".jp-Dialog", has_text="Kernel").get_by_role("button").last.click()
     pictures = page.locator(".jp-RenderedSVG img")
     pictures.nth(1).wait_for()
     last = page.evaluate("(n) => decodeURIComponent(document.querySelectorAll('.jp-RenderedSVG img')[n].src)", 1)
@@ -61,10 +62,22 @@ def test_opened_without_a_kernel(saved: Path, lab: Lab, notebook: Notebook, shoo
     assert "sales" in tables.nth(2).inner_text()
     assert "model not found" not in page.locator(".jp-Notebook").inner_text()
     shoot("trusted")
+    notebook.errors.clear()
+
+
+def _no_new_one(route: Route) -> None:
+    if route.request.method == "POST":
+        route.fulfill(status=503, json={"message": "there is no kernel"})
+    else:
+        route.continue_()
 
 
 def test_opened_untrusted(saved: Path, notebook: Notebook, shoot: Callable[[str], None]) -> None:
-    notebook.open(saved.name)
+    made = nbformat.read(saved, as_version=4)
+    # A signature is of the content: this one is no copy of what the other test has signed.
+    made.metadata["from"] = "elsewhere"
+    nbformat.write(made, saved.with_name("untrusted.ipynb"))
+    notebook.open("untrusted.ipynb")
     page = notebook.page
     page.locator(".jp-RenderedImage img").nth(1).wait_for()
     assert page.locator(".jp-RenderedSVG").count() == 0

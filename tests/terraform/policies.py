@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from terraform.configuration import Block, Expression, Template, read
+from terraform.configuration import DOLLAR, PERCENT, Block, Expression, Template, read
 
 __all__ = ["Call", "Statement", "allowed", "calls_of", "statements_of"]
 
@@ -103,7 +103,7 @@ def _resolved(value: Any, arns: Mapping[str, str]) -> str:
 def _text(value: Any) -> str:
     """Return a template's text, its own escapes undone, as IAM gets it."""
     text = value.text if isinstance(value, Expression | Template) else str(value)
-    return text.replace("$${", "${").replace("%%{", "%{")
+    return text.replace("$${", "${").replace("%%{", "%{").replace(DOLLAR, "$").replace(PERCENT, "%")
 
 
 def _holds(test: str, name: str, values: tuple[str, ...], context: Mapping[str, str]) -> bool:

@@ -89,7 +89,7 @@ def test_everything_is_built_as_it_was_asked_for_and_goes_without_a_trace(moto: 
     _look_at_buckets(moto, s3)
     _look_at_functions(moto)
     _look_at_the_rest(moto)
-    terraform.destroy("-parallelism=30", VALUES)
+    terraform.destroy("-refresh=false", "-parallelism=30", VALUES)
     assert terraform.state() == {}
     assert [each["Name"] for each in s3.list_buckets()["Buckets"]] == ["there-already"]
     assert moto.client("lambda").list_functions()["Functions"] == []

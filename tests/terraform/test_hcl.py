@@ -89,7 +89,7 @@ def test_no_string_breaks_out_and_each_comes_back(first: str, second: str) -> No
 
 @pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
 @given(st.lists(blocks(), min_size=10, max_size=20))
-@settings(max_examples=5, suppress_health_check=list(HealthCheck), deadline=None, phases=[Phase.generate])
+@settings(max_examples=3, suppress_health_check=list(HealthCheck), deadline=None, phases=[Phase.generate])
 def test_terraform_formats_it_in_no_other_way(tmp_path_factory: pytest.TempPathFactory, several: list[Block]) -> None:
     folder = tmp_path_factory.mktemp("fmt")
     for place, made in enumerate(several):

@@ -39,7 +39,7 @@ texts = st.one_of(
 )
 variables = st.dictionaries(st.from_regex(r"[A-Z][A-Z_]{0,8}X", fullmatch=True), texts, max_size=6)
 paths = texts.filter(lambda text: OBJECT_KEY.problem(text) is None)
-each_cloud = pytest.mark.parametrize("cloud", [name for name in CLOUDS if name != "aws"])
+each_cloud = pytest.mark.parametrize("cloud", sorted(CLOUDS.keys() - {"aws"}))
 often = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 

@@ -36,6 +36,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from glacier import context
 from glacier.errors import (
     ExecutorError,
     TaskCancelledError,
@@ -283,7 +284,8 @@ class _Worker:
         if name == "stderr":
             self._said.append(line)
             self._starved = self._starved or OUT_OF_MEMORY.search(line) is not None
-        print(line, file=getattr(sys, name))
+        with context.using(context.lines, None):  # it is noted once, with the stream it came from
+            print(line, file=getattr(sys, name))
         note("log", {"stream": name, "level": None, "line": line})
 
     # --- its end ----------------------------------------------------------------------------------------------------

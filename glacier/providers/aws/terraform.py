@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from glacier.infrastructure import Backend, Draft, Statement
+from glacier.infrastructure.requirements import requirements_of
 from glacier.infrastructure.variables import environment_of
 from glacier.resources import formats
 from glacier.schedules import Cron
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from glacier.schedules import Rate
     from glacier.terraform import Value
 
-__all__ = ["blueprint"]
+__all__ = ["blueprint", "bucket_ref", "expression_of", "object_patterns", "versioned"]
 
 REQUIREMENTS = {"aws": {"source": "hashicorp/aws", "version": ">= 5.100, < 7.0"}}
 
@@ -181,9 +182,10 @@ class _Storage:
         configs = [need.config for need in self.module.needs.functions]
         platform = any(config.platform for config in configs)
         config = S3Config(versioning=True, platform=platform, event_notifications=platform)
-        made = resource("aws_s3_bucket", "code", bucket=name)
+        label = code_label(self.module)
+        made = resource("aws_s3_bucket", label, bucket=name)
         self._add(replace(made, skips=_bucket_skips(config)), "code of functions")
-        self._hardened("code", config, "code of functions")
+        self._hardened(label, config, "code of functions")
 
     def _hardened(self, label: str, config: S3Config, about: str, alias: Ref | None = None) -> None:
         """Draw everything around a bucket that keeps its contents safe."""
@@ -293,6 +295,11 @@ class _Storage:
 def versioned(config: S3Config) -> bool:
     """Whether old versions are kept: yes, unless the config says no; copies need them."""
     return config.versioning is not False or config.replication_config is not None
+
+
+def code_label(module: _Module) -> str:
+    """Return the label of the bucket of code, which is none of the user's buckets'."""
+    return module.needs.labels.of("code of functions")
 
 
 def bucket_ref(need: BucketNeed) -> Ref:
@@ -450,11 +457,11 @@ class _Functions:
         return resource(
             "aws_s3_object",
             need.label,
-            bucket=Ref("aws_s3_bucket", "code", "id"),
+            bucket=Ref("aws_s3_bucket", code_label(self.module), "id"),
             key=f"functions/{need.name}.zip",
             source=path,
             source_hash=Call("filemd5", path),
-            depends_on=[Ref("aws_s3_bucket_versioning", "code")],
+            depends_on=[Ref("aws_s3_bucket_versioning", code_label(self.module))],
         )
 
     def _zip(self, need: FunctionNeed) -> Value:
@@ -462,7 +469,7 @@ class _Functions:
             about = f"Path of the zip with the code of function {need.name}; its handler is {need.handler}."
             return self.draft.variable(variable(f"{need.label}_package", "string", about))
         if need.package.imports:
-            names = ", ".join(need.package.imports)
+            names = ", ".join(_installed_as(need.package.imports))
             self.draft.warn(
                 f"function {need.name}: its package has your own files only; bring {names} in a layer, or build the zip"
             )
@@ -565,6 +572,12 @@ class _Functions:
 
     def _add(self, block: Block, about: str) -> Block:
         return self.draft.add("functions.tf", block, about)
+
+
+def _installed_as(modules: Iterable[str]) -> list[str]:
+    """Name what has to be installed for modules: the distribution's name, which need not be the module's."""
+    found = requirements_of(modules)
+    return sorted((*found.lines, *found.unknown))
 
 
 def _vpc(subnets: Value, groups: Value) -> Block:
@@ -699,7 +712,7 @@ class _Access:
             ("Delete", ["s3:DeleteObject"], [each for each in grants if each.deletes]),
         ):
             if chosen:
-                objects = [Text(arn, "/", each) for each in _patterns(chosen, _objects)]
+                objects = [Text(arn, "/", each) for each in _patterns(chosen, object_patterns)]
                 yield _statement(f"{verb}{name}", actions, objects), _uses(chosen)
         yield _list_statement(f"List{name}", arn, _patterns(grants, _prefixes)), _uses(grants)
         key = self.module.key(need.config)
@@ -786,7 +799,7 @@ def _patterns(grants: Iterable[Grant], of: Any) -> list[str]:
     return sorted(set(found))
 
 
-def _objects(path: str) -> tuple[str, ...]:
+def object_patterns(path: str) -> tuple[str, ...]:
     """Return a resource's path as IAM has it: its `*` also crosses folders, and `$`, `*`, `?` can be escaped.
 
     Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
