@@ -145,19 +145,16 @@ def integrity(folder: Path) -> str:
 
 
 def names(run: RunRecord, states: set[str]) -> set[str]:
-    """The names of a run's tasks in these states, with the number that stands in their call."""
-    order = sorted((task.key for task in run.tasks), key=_count)
-    numbers = {key: sum(_place(other) == _place(key) for other in order[: order.index(key)]) for key in order}
+    """The names of a run's tasks in these states, with the number that stands in their call.
+
+    The journal knows a task once it has begun; the number of its call stands at the end of its key, from 2 on.
+    """
     found = [task for task in run.tasks if task.state in states]
-    return {task.name if task.name == "save" else f"{task.name} {numbers[task.key]}" for task in found}
+    return {task.name if task.name == "save" else f"{task.name} {_call(task.key)}" for task in found}
 
 
-def _place(key: str) -> str:
-    return key.partition("#")[0]
-
-
-def _count(key: str) -> int:
-    return int(key.partition("#")[2] or 1)
+def _call(key: str) -> int:
+    return int(key.partition("#")[2] or 1) - 1
 
 
 def killed_with_cache(folder: Path) -> dict[str, Any]:
