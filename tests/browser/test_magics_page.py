@@ -1,5 +1,6 @@
 """`%glacier` in a real JupyterLab: environments, Tab, the browser, a run that is watched, and one that is stopped."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -143,7 +144,7 @@ def test_a_run_is_interrupted(lab: Lab, notebook: Notebook) -> None:
     notebook.idle()
     assert [output["output_type"] for output in notebook.outputs(2)] == ["display_data", "error"]
     notebook.type_and_run("6 * 7")
-    page.locator(".jp-OutputArea-output", has_text="42").wait_for()
+    page.locator(".jp-RenderedText.jp-OutputArea-output", has_text=re.compile("^42$")).wait_for()
 
 
 def test_stepping_through(lab: Lab, notebook: Notebook, shoot: Callable[[str], None]) -> None:

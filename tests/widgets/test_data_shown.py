@@ -98,7 +98,7 @@ def test_resources_and_their_objects(rig: Rig) -> None:
     assert "dev: " in text and "2 resources" in text
     assert "not there yet" in text
     shown.front = front = shown._front()
-    front._heard(front, {"kind": "open", "shelf": 0, "text": "1"}, [])
+    front._heard(front, {"kind": "open", "shelf": 0, "text": "1.csv"}, [])
     assert [entry[0].rpartition("/")[2] for entry in front.shelves["0"]["entries"]] == ["1.csv"]
     front._heard(front, {"kind": "preview", "shelf": 0, "entry": 0}, [])
     assert front.found["page"]["rows"] == [["1"]]
