@@ -88,7 +88,8 @@ demo: $(INSTALLED) ## show a pipeline at work
 
 test: $(INSTALLED) $(INSTALLED_POLARS1) $(SERVERS) $(CHROMIUM) $(CHECKOV) ## the design document under Polars 1, then every test and notebook
 	.venv-polars1/bin/python -m pytest tests/test_design_document.py -q
-	.venv/bin/pytest -n 2 --dist loadgroup tests $(if $(NOTEBOOKS),--nbmake $(NOTEBOOKS))
+	.venv/bin/pytest -q tests/browser
+	.venv/bin/pytest -n 2 -m "not browser" tests $(if $(NOTEBOOKS),--nbmake $(NOTEBOOKS))
 
 quick: $(INSTALLED) $(SERVERS) ## the tests that need no patience
 	.venv/bin/pytest -n 2 -m "not slow and not browser" tests

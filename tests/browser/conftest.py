@@ -13,16 +13,11 @@ from browser.lab import DARK, LIGHT, Lab, Notebook, chromium
 SHOTS = Path(__file__).parents[2] / "test-output" / "browser"
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is in this folder, and keep it on one worker: Lab and browser are started once.
-
-    It comes before xdist reads the groups.
-    """
+    """Mark what is in this folder: it runs by itself, so that Lab and browser are started once."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)
-            item.add_marker(pytest.mark.xdist_group("browser"))
 
 
 @pytest.fixture(scope="session")
