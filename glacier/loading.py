@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glacier.errors import ConfigError, ObjectNotFoundError, PipelineError, did_you_mean
-from glacier.tasks import Pipeline
+from glacier.tasks import Pipeline, Task
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from glacier.execution.journal import RunRecord
 
-__all__ = ["load_pipeline", "load_recorded", "parameters"]
+__all__ = ["load_into", "load_pipeline", "load_recorded", "parameters"]
 
 
 def load_pipeline(target: str) -> Pipeline:
@@ -71,6 +71,21 @@ def _pipelines(file: Path) -> list[Pipeline]:
         raise ObjectNotFoundError(f"there is no file {str(file)!r}", hint="give the path of a Python file")
     sys.path.insert(0, str(file.parent.resolve()))
     return [value for value in runpy.run_path(str(file)).values() if isinstance(value, Pipeline)]
+
+
+def load_into(env: Any, file: str) -> dict[str, Any]:
+    """Execute a Python file, its main part left out, bind its tasks and pipelines to `env`, and return them by name.
+
+    Raises:
+        ObjectNotFoundError: there is no such file.
+        Exception: whatever the file raised.
+    """
+    place = Path(file)
+    if not place.is_file():
+        raise ObjectNotFoundError(f"there is no file {file!r}", hint="give the path of a Python file")
+    sys.path.insert(0, str(place.parent.resolve()))
+    found = {name: each for name, each in runpy.run_path(file).items() if isinstance(each, Task | Pipeline)}
+    return {name: env.bind(each) for name, each in found.items()}
 
 
 def parameters(pairs: Iterable[str]) -> dict[str, Any]:

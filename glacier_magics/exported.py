@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from glacier_magics.views import Table
 
@@ -63,12 +63,8 @@ def _statement(each: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _use(use: Any) -> str:
-    """Say what needs a permission: a task and its line, or what it was told as."""
-    if isinstance(use, dict):
-        known = cast("Mapping[str, Any]", use)
-        if {"task", "line"} <= known.keys():
-            return f"{known['task']} ({known['line']})"
-    return str(use)
+    """Return a use as the task and the line of the pipeline that says so."""
+    return f"{use['task']} ({use['line']})"
 
 
 def _file(path: Path, folder: Path) -> str:

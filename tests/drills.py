@@ -24,6 +24,7 @@ from typing import Any
 import polars as pl
 
 from glacier import Bucket, GlacierEnv, home
+from glacier.cache.store import Store
 from glacier.config import LocalConfig
 from glacier.execution.journal import History, RunRecord
 from glacier.providers import LocalProvider
@@ -32,6 +33,23 @@ ROUNDS = 50
 WIDTH = 4
 ROWS = 3000
 OVER = {"done", "planned", "cached"}
+
+
+class Note:
+    """Writes a name into a file; what it has written does not count for the key of a result."""
+
+    def __init__(self, file: Path, pause: float) -> None:
+        self.file = file
+        self.pause = pause
+
+    def __call__(self, name: str) -> None:
+        time.sleep(self.pause)
+        descriptor = os.open(self.file, os.O_CREAT | os.O_APPEND | os.O_WRONLY)
+        os.write(descriptor, f"{name}\n".encode())
+        os.close(descriptor)
+
+    def __fingerprint__(self) -> str:
+        return "note"
 
 
 class Lab:
@@ -46,18 +64,12 @@ class Lab:
         self.pipeline = self._pipeline(pause, cache)
 
     def _pipeline(self, pause: float, cache: bool) -> Any:
-        env, calls = self.env, self.folder / "calls"
-
-        def note(name: str) -> None:
-            time.sleep(pause)
-            descriptor = os.open(calls, os.O_CREAT | os.O_APPEND | os.O_WRONLY)
-            os.write(descriptor, f"{name}\n".encode())
-            os.close(descriptor)
+        env, note = self.env, Note(self.folder / "calls", pause)
 
         @env.task(cache=cache)
         def make(number: int) -> pl.DataFrame:
             note(f"make {number}")
-            return pl.DataFrame({"n": pl.int_range(ROWS, eager=True) + number})
+            return pl.DataFrame({"n": pl.int_range(ROWS, eager=True) + 2 * number})
 
         @env.task(cache=cache)
         def plan(df: pl.DataFrame, number: int) -> pl.LazyFrame:
@@ -102,7 +114,7 @@ class Lab:
         return pl.read_parquet(self.folder / "data" / "out" / "report.parquet")["total"].to_list()
 
 
-EXPECTED = [sum(n for n in range(number, number + ROWS) if n % 2 == 0) for number in range(WIDTH)]
+EXPECTED = [sum(range(2 * number, 2 * number + ROWS, 2)) for number in range(WIDTH)]
 
 
 def forked(work: Callable[[], None]) -> int:
@@ -133,29 +145,32 @@ def integrity(folder: Path) -> str:
 
 
 def names(run: RunRecord, states: set[str]) -> set[str]:
-    """The names of a run's tasks in these states, with the number that stands in their call."""
-    order = sorted((task.key for task in run.tasks), key=_count)
-    numbers = {key: sum(_place(other) == _place(key) for other in order[: order.index(key)]) for key in order}
+    """The names of a run's tasks in these states, with the number that stands in their call.
+
+    The journal knows a task once it has begun; the number of its call stands at the end of its key, from 2 on.
+    """
     found = [task for task in run.tasks if task.state in states]
-    return {task.name if task.name == "save" else f"{task.name} {numbers[task.key]}" for task in found}
+    return {task.name if task.name == "save" else f"{task.name} {_call(task.key)}" for task in found}
 
 
-def _place(key: str) -> str:
-    return key.partition("#")[0]
+def _call(key: str) -> int:
+    return int(key.partition("#")[2] or 1) - 1
 
 
-def _count(key: str) -> int:
-    return int(key.partition("#")[2] or 1)
+def killed_with_cache(folder: Path) -> dict[str, Any]:
+    """Do the drill `killed` with tasks whose results are kept."""
+    return killed(folder, cache=True)
 
 
-def killed(folder: Path) -> dict[str, Any]:
+def killed(folder: Path, *, cache: bool = False) -> dict[str, Any]:
     """Kill a run at a random moment, resume it, and compare with one that was left alone."""
     chance = random.Random(4)
     seen = Counter[str]()
     wrong: list[str] = []
     for number in range(ROUNDS):
         here = folder / str(number)
-        child = forked(lambda here=here: _run(here))
+        lab = Lab(here)
+        child = forked(lambda here=here: _run(here, cache))
         _until_it_runs(here)
         time.sleep(chance.uniform(0, 0.04))
         os.kill(child, signal.SIGKILL)
@@ -166,15 +181,18 @@ def killed(folder: Path) -> dict[str, Any]:
         succeeded = names(before, OVER)
         seen["succeeded"] += len(succeeded)
         goes_on = before.state != "done"
-        if ended(forked(lambda here=here, goes_on=goes_on: _resume(here, goes_on))) != 0:
-            wrong.append(f"{number}: the resumed run failed, or the target is another one")
+        kept, earlier = _entries(here), lab.calls()
+        seen["kept"] += len(kept)
+        if ended(forked(lambda here=here, goes_on=goes_on: _resume(here, goes_on, cache))) != 0:
+            wrong.append(f"{number}: the resumed run failed, a kept result is damaged, or the target is another one")
             continue
-        lab = Lab(here)
         calls = lab.calls()
         again = {name for name, count in calls.items() if count > 1}
         seen["again"] += len(again)
         checks = {
             f"ran again though the journal had it done: {again & succeeded}": not again & succeeded,
+            f"ran again though it was kept: {calls - earlier}": not _names(here, kept) & set(calls - earlier),
+            f"what was kept is gone: {kept - _entries(here)}": kept <= _entries(here),
             f"more than twice: {calls}": max(calls.values()) <= 2,
             f"not every task ran: {calls}": len(calls) == 3 * WIDTH + 1,
             f"the state is {History(here / 'memory')[0].state}": History(here / "memory")[0].state == "done",
@@ -202,17 +220,62 @@ def _check_report(lab: Lab) -> None:
         raise AssertionError(lab.report())
 
 
-def _run(here: Path) -> None:
+def _run(here: Path, cache: bool) -> None:
     with home.using(here / "memory"):
-        (here / "result").write_text(str(Lab(here).pipeline.run()))
+        (here / "result").write_text(str(Lab(here, cache=cache).pipeline.run()))
 
 
-def _resume(here: Path, goes_on: bool) -> None:
+def _resume(here: Path, goes_on: bool, cache: bool) -> None:
     with home.using(here / "memory"):
-        lab = Lab(here)
+        lab = Lab(here, cache=cache)
         if goes_on:
             (here / "result").write_text(str(lab.pipeline.resume()))
         _check_report(lab)
+        if cache:
+            _check_cache(here)
+
+
+def _check_cache(here: Path) -> None:
+    """Load all that the cache keeps, compare each value, and note which key is whose."""
+    store = Store(here / "memory" / "cache")
+    whose: dict[str, str] = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for entry in store.entries():
+            found = store.get(entry.key)
+            assert found is not None, entry
+            whose[entry.key] = f"{entry.task} {_number(entry.task, found.load())}"
+    assert set(whose) == _entries(here), whose
+    assert sorted(whose.values()) == [f"{n} {i}" for n in ("make", "plan", "total") for i in range(WIDTH)], whose
+    assert not [*(store.root / "quarantine").iterdir()]
+    (here / "whose").write_text(json.dumps(whose))
+
+
+def _number(task: str, value: Any) -> int:
+    """Which of the calls of a task has this value.
+
+    Raises:
+        AssertionError: none has.
+    """
+    if task == "total":
+        assert value in EXPECTED, value
+        return EXPECTED.index(value)
+    column = value.lazy().collect()["n"].to_list()
+    number = column[0] // 2
+    assert column == [*range(2 * number, 2 * number + ROWS, 2 if task == "plan" else 1)], column[:5]
+    return number
+
+
+def _entries(here: Path) -> set[str]:
+    """The keys that a cache has entries of."""
+    return {path.stem for path in here.glob("memory/cache/entries/*/*.json")}
+
+
+def _names(here: Path, kept: set[str]) -> set[str]:
+    if not kept:
+        return set()
+    whose = json.loads((here / "whose").read_text())
+    return {whose.get(key, "nobody") for key in kept}
 
 
 def together(folder: Path) -> dict[str, Any]:

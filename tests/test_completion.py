@@ -61,7 +61,7 @@ def nb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     ("text", "wanted"),
     [
         ("%glacier ru", {"run", "runs"}),
-        ("%glacier e", {"env", "explain"}),
+        ("%glacier ex", {"explain", "export"}),
         ("%%glacier ta", {"task", "tasks"}),
         ("x = %glacier en", {"env"}),
         ("    %glacier en", {"env"}),

@@ -17,25 +17,31 @@ _NAMES = ("GlacierEnv", "Bucket", "Serverless", "Inject", "task")
 
 @app.command()
 def shell(
+    file: Annotated[
+        str | None, typer.Argument(metavar="[FILE]", help="A Python file with tasks and pipelines.")
+    ] = None,
+    *,
     env: Annotated[str | None, typer.Option("--env", metavar="NAME", help="By default the project's own.")] = None,
     debug: Debug = False,
 ) -> None:
-    """Open a Python shell with `env`, Polars as `pl` and Glacier's names; in IPython with `%glacier`, too."""
+    """Open a Python shell with `env`, Polars as `pl`, Glacier's names and the tasks of a file."""
     from glacier.project import Project
 
-    names = _names(env_of(env or Project.find().default or ""))
+    names = _names(env_of(env or Project.find().default or ""), file)
     if find_spec("IPython") is None:
         _plain(names)
     else:
         _ipython(names)
 
 
-def _names(env: Any) -> dict[str, Any]:
+def _names(env: Any, file: str | None) -> dict[str, Any]:
     import polars as pl
 
     import glacier
+    from glacier.loading import load_into
 
-    return {"env": env, "pl": pl, **{name: getattr(glacier, name) for name in _NAMES}}
+    own = {} if file is None else load_into(env, file)
+    return {**{name: getattr(glacier, name) for name in _NAMES}, "pl": pl, **own, "env": env}
 
 
 def _plain(names: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser
 
 from browser.lab import DARK, LIGHT, Lab, Notebook, chromium
 
@@ -35,25 +35,15 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
-@pytest.fixture(scope="session")
-def page(browser: Browser) -> Page:
-    """The page: JupyterLab is loaded into it once, unless a test leaves it."""
-    return browser.new_page(viewport={"width": 1280, "height": 1100})
-
-
-@pytest.fixture(scope="session")
-def opened(lab: Lab, page: Page) -> Notebook:
-    """The notebook that is open in the page."""
-    return Notebook(lab, page)
-
-
 @pytest.fixture
-def notebook(opened: Notebook) -> Iterator[Notebook]:
-    """A notebook of the test's own; whatever goes wrong in its page fails the test."""
-    opened.errors.clear()
-    yield opened
-    opened.close()
-    assert [error for error in opened.errors if not _expected(error)] == []
+def notebook(lab: Lab, browser: Browser) -> Iterator[Notebook]:
+    """A page for a notebook; whatever goes wrong in it fails the test."""
+    page = browser.new_page(viewport={"width": 1280, "height": 1100})
+    notebook = Notebook(lab, page)
+    yield notebook
+    notebook.close()
+    page.close()
+    assert [error for error in notebook.errors if not _expected(error)] == []
 
 
 def _expected(error: str) -> bool:

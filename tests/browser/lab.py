@@ -27,15 +27,6 @@ KERNEL = "jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel"
 PATIENCE = 90_000
 """Milliseconds after which a state that never came fails a test: far more than a busy machine needs."""
 
-# A notebook that is closed the usual way asks whether it shall be saved.
-OPEN = """async (path) => {
-  for (const widget of [...jupyterapp.shell.widgets('main')]) widget.dispose();
-  delete window.__pwned;
-  const widget = await jupyterapp.commands.execute('docmanager:open', {path, factory: 'Notebook'});
-  await widget.revealed;
-  jupyterapp.shell.activateById(widget.id);
-}"""
-
 # A news pop-up would cover a corner of the page.
 SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
@@ -151,20 +142,15 @@ class Notebook:
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
 
-    def open(self, name: str, *, kernel: bool = True, fresh: bool = False) -> None:
-        """Open a notebook alone in the page, and wait until its kernel is there; `fresh` loads the page anew."""
-        if fresh or not self.page.evaluate("() => !!globalThis.jupyterapp"):
-            self._load()
-        self.page.evaluate(OPEN, name)
-        self.page.wait_for_selector(".jp-Notebook .jp-Cell")
-        if kernel:
-            self.idle()
-
-    def _load(self) -> None:
-        self.page.goto(f"{self.lab.url}/lab?token={TOKEN}&reset")
+    def open(self, name: str, *, kernel: bool = True) -> None:
+        """Open a notebook, and wait until its kernel is there."""
+        self.page.goto(f"{self.lab.url}/lab/tree/{name}?token={TOKEN}&reset")
         self.page.wait_for_selector("#jupyterlab-splash", state="detached")
+        self.page.wait_for_selector(".jp-Notebook .jp-Cell")
         self.page.evaluate("() => jupyterapp.restored")
         self.page.evaluate("() => jupyterapp.shell.collapseLeft()")
+        if kernel:
+            self.idle()
 
     def idle(self) -> None:
         """Wait until the kernel is connected, has nothing to do, and no cell waits for it.
@@ -229,6 +215,5 @@ class Notebook:
         self.page.wait_for_selector("#jupyterlab-splash", state="detached")
 
     def close(self) -> None:
-        """End the kernel, and forget what a test has set up."""
-        self.page.unroute_all()
-        self.page.evaluate("() => globalThis.jupyterapp?.shell.currentWidget?.sessionContext?.shutdown()")
+        """End the kernel."""
+        self.page.evaluate("() => globalThis.jupyterapp?.shell.currentWidget?.sessionContext.shutdown()")

@@ -152,7 +152,7 @@ def test_a_reloaded_page_comes_alive_again(lab: Lab, notebook: Notebook) -> None
     notebook.run_all()
     box(notebook, "save", "done").wait_for()
     notebook.save()
-    notebook.open("reloaded.ipynb", fresh=True)
+    notebook.open("reloaded.ipynb")
     box(notebook, "save", "done").click()
     notebook.page.locator(".gl-panel", has_text="The report.").wait_for()
     assert notebook.page.locator(".glacier").count() == 1

@@ -103,7 +103,7 @@ def test_no_script_runs_in_the_static_forms(lab: Lab, notebook: Notebook) -> Non
                 assert notebook.page.locator("body :is(script, img, iframe, object, a)").count() == 0
                 assert notebook.page.locator("[onerror], [onload], [href]").count() == 0
                 assert pwned(notebook) is None
-    notebook.open("hostile_static.ipynb", fresh=True)
+    notebook.open("hostile_static.ipynb")
 
 
 def test_a_planted_script_would_be_seen(lab: Lab, notebook: Notebook) -> None:
