@@ -7,19 +7,18 @@ so. Terraform's own words are passed on in errors.
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-import subprocess
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from glacier.errors import InfrastructureError
+from glacier.terraform import program
 from glacier.terraform.files import read_resources
 
 if TYPE_CHECKING:
+    import os
+    import subprocess
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
 __all__ = ["Change", "Deployed", "Deployment", "Plan", "deploy", "drift"]
@@ -180,29 +179,8 @@ class Deployment:
                 )
         return [f"-backend-config={path.relative_to(self.folder)}" for path in found[:1]]
 
-    @cached_property
-    def _program(self) -> str:
-        found = shutil.which("terraform")
-        if found is None:
-            raise InfrastructureError(
-                "terraform is not installed, or not on the PATH",
-                hint="install Terraform 1.10 or newer: https://developer.hashicorp.com/terraform/install",
-            )
-        return found
-
     def _run(self, command: str, *options: str, allowed: Sequence[int] = (0,)) -> subprocess.CompletedProcess[str]:
-        own = {"TF_IN_AUTOMATION": "1", "TF_INPUT": "0", "CHECKPOINT_DISABLE": "1"}
-        done = subprocess.run(  # noqa: S603 - the program is terraform, the arguments are ours
-            [self._program, command, *options],
-            cwd=self.folder,
-            env={**os.environ, **own},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode not in allowed:
-            raise InfrastructureError(f"terraform {command} in {self.folder} failed: {_said(done)}")
-        return done
+        return program.run(self.folder, command, *options, allowed=allowed)
 
 
 def _environment(folder: Path, wanted: str | None) -> str:
@@ -225,27 +203,10 @@ def _left_open(path: Path) -> list[str]:
     return [name for name in asked if name not in given]
 
 
-def _lines(output: str) -> Iterator[dict[str, Any]]:
-    for line in output.splitlines():
-        try:
-            yield json.loads(line)
-        except ValueError:
-            continue
-
-
 def _changes(output: str, resources: Mapping[str, str]) -> Iterator[Change]:
     """Yield what `terraform plan -json` says: https://developer.hashicorp.com/terraform/internals/machine-readable-ui."""
-    for line in _lines(output):
+    for line in program.lines(output):
         if line.get("type") == "planned_change" and line["change"]["action"] in _ACTIONS:
             address = line["change"]["resource"]["addr"]
             about = resources.get(address.partition("[")[0], "")
             yield Change(address, _ACTIONS[line["change"]["action"]], about)
-
-
-def _said(done: subprocess.CompletedProcess[str]) -> str:
-    errors = [
-        line["diagnostic"] for line in _lines(done.stdout) if line.get("@level") == "error" and "diagnostic" in line
-    ]
-    if errors:
-        return "; ".join(f"{each['summary']}: {each.get('detail', '')}".strip(": ") for each in errors)
-    return (done.stderr or done.stdout).strip()

@@ -41,7 +41,8 @@ class Exported:
         return {"text/plain": str(self), "text/html": self._html()}
 
     def _html(self) -> str:
-        files = "".join(_file(Path(path), Path(self.generated["output_dir"])) for path in self.generated["files"])
+        there = [path for path in map(Path, self.generated["files"]) if path.exists()]
+        files = "".join(_file(path, Path(self.generated["output_dir"])) for path in there)
         head = f"<div><b>{escape(str(self.generated['output_dir']))}</b></div>"
         summary = f"<pre>{escape(str(self.generated))}</pre>"
         return f'<div class="tex2jax_ignore mathjax_ignore">{head}{summary}{files}{self.permissions.html()}</div>'

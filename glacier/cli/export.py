@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,7 +12,12 @@ from glacier.cli.app import app
 from glacier.cli.options import AsJson, Debug, Params, Target, env_of
 from glacier.cli.printing import print_json
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 __all__ = ["export"]
+
+CHECK = "Write nothing: what would change, and Terraform's fmt and validate; exit code 1 on a change or a failure."
 
 
 @app.command()
@@ -21,7 +27,7 @@ def export(
     output: Annotated[Path, typer.Option("-o", "--output", help="The folder of the Terraform module.")] = Path(
         "terraform"
     ),
-    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit code 1 if files would change.")] = False,
+    check: Annotated[bool, typer.Option("--check", help=CHECK)] = False,
     format: Annotated[str, typer.Option("--format", help="hcl, or json for Terraform's JSON form.")] = "hcl",
     force: Annotated[bool, typer.Option("--force", help="Replace files that were edited by hand.")] = False,
     env: Annotated[
@@ -32,16 +38,17 @@ def export(
     debug: Debug = False,
 ) -> None:
     """Write the infrastructure that a pipeline needs as Terraform."""
+    from glacier.checking import checked, failures
     from glacier.loading import load_pipeline, parameters
 
-    pipeline = load_pipeline(target)
-    shared = {"environments": [env_of(name) for name in env]} if env else {}
-    generated = pipeline.run(
-        "generate", output_dir=output, format=format, force=force, check=check, **shared, **parameters(param or ())
-    )
+    run: Callable[..., Any] = partial(load_pipeline(target).run, "generate")
+    options: dict[str, Any] = {"format": format, "force": force, **parameters(param or ())}
+    if env:
+        options["environments"] = [env_of(name) for name in env]
+    generated = checked(run, output, **options) if check else run(output_dir=output, **options)
     if as_json:
         print_json(generated)
     else:
         print(generated)
-    if check and any(generated["changes"].values()):
+    if check and (any(generated["changes"].values()) or failures(generated)):
         raise typer.Exit(1)

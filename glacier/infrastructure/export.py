@@ -68,13 +68,20 @@ class Generated(dict[str, Any]):
             tasks that need it, each with the line of the pipeline's body that says so.
         changes: a mapping of `new`, `changed` and `removed`: names of files that this call wrote, or with `check`
             would have written.
+        checks: only where `glacier.checking.checked` added them: for each command of Terraform a mapping of `name`,
+            `outcome` (`passed`, `failed` or `not run`) and what it `said`.
     """
 
     def __str__(self) -> str:
         changes = cast("Mapping[str, Sequence[str]]", self["changes"])
         lines = [f"{self['output_dir']}: {len(self['resources'])} resources in {len(self['files'])} files"]
         lines += [f"  {kind} {name}" for kind, names in changes.items() for name in names]
+        lines += [f"{each['name']}: {each['outcome']}{each['said'] and ': '}{each['said']}" for each in self._checks]
         return "\n".join([*lines, *(f"warning: {line}" for line in self["warnings"])])
+
+    @property
+    def _checks(self) -> Sequence[Mapping[str, str]]:
+        return self.get("checks", ())
 
 
 def export(

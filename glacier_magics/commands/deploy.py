@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from glacier import deploy
@@ -29,14 +30,18 @@ def run(session: Session, given: argparse.Namespace) -> Any:
     """Plan, ask and apply."""
 
     def agreed(plan: deploy.Plan) -> bool:
+        if given.plan:
+            return False
         print(plan)
-        return not given.plan and (given.yes or session.ask("apply this?"))
+        return given.yes or session.ask("apply this?")
 
     done = deploy.deploy(given.folder, environment=given.env, confirm=agreed, local_state=given.local_state)
-    if not done.applied:
-        return Text(
-            str(done.plan) if not done.plan else "nothing was applied",
-            {"changes": [str(each) for each in done.plan.changes]},
-        )
-    rows = [(name, str(value)) for name, value in done.outputs.items()]
-    return Table(f"{done.plan.environment} is deployed", ("output", "value"), rows)
+    data = {"changes": [asdict(each) for each in done.plan.changes], "applied": done.applied}
+    if done.applied:
+        rows = [(name, str(value)) for name, value in done.outputs.items()]
+        return Table(f"{done.plan.environment} is deployed", ("output", "value"), rows)
+    if done.plan and not given.plan:
+        return Text("nothing was applied: answer y, or say --yes", data)
+    title, _, _ = str(done.plan).partition("\n")
+    rows = [(each.action, each.address, each.about) for each in done.plan.changes]
+    return Table(title, ("action", "address", "for"), rows, data=data)

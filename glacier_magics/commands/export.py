@@ -1,18 +1,23 @@
 """`%glacier export [PIPELINE] -o DIR`: the infrastructure of a pipeline as Terraform: its files, and who may do what.
 
 Without a pipeline it is that of all of the environment. --env, given several times, puts environments into one module,
-with values for each. --check writes nothing and says what would change.
+with values for each. --check writes nothing: it says what would change, and whether
+Terraform's fmt and validate take it.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from glacier.checking import checked, failures
+from glacier.errors import InfrastructureError
 from glacier.loading import parameters
 from glacier_magics.exported import Exported
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
 
     from glacier_magics.parsing import Parser
     from glacier_magics.session import Session
@@ -25,7 +30,7 @@ def arguments(parser: Parser) -> None:
     parser.add("pipeline", nargs="?", names="pipelines", help="a pipeline; without one, all that the environment has")
     parser.add("-o", "--output", metavar="DIR", names="files", default="terraform", help="the folder (terraform)")
     parser.add("--env", action="append", default=[], names="environments", help="an environment; may be repeated")
-    parser.add("--check", action="store_true", help="write nothing, only say what would change")
+    parser.add("--check", action="store_true", help="write nothing: what would change, fmt, validate")
     parser.add("--format", choices=["hcl", "json"], default="hcl", help="hcl, or json for Terraform's JSON form")
     parser.add("--force", action="store_true", help="replace files that were edited by hand")
     parser.add("-p", "--param", action="append", default=[], metavar="KEY=VALUE", help="a parameter of the pipeline")
@@ -33,10 +38,22 @@ def arguments(parser: Parser) -> None:
 
 def run(session: Session, given: argparse.Namespace) -> Any:
     """Export."""
-    how = {"format": given.format, "force": given.force, "check": given.check}
+    write, options = _writer(session, given)
+    if not given.check:
+        return Exported(write(output_dir=given.output, **options))
+    found = checked(write, given.output, **options)
+    if wrong := failures(found):
+        print(found)
+        raise InfrastructureError(f"Terraform does not take it: {'; '.join(wrong)}", hint="this is a bug of Glacier")
+    return Exported(found)
+
+
+def _writer(session: Session, given: argparse.Namespace) -> tuple[Callable[..., Any], dict[str, Any]]:
+    """Return what exports, and the options that it takes."""
+    how: dict[str, Any] = {"format": given.format, "force": given.force}
     environments = [session.named(name) for name in given.env]
     if given.pipeline is None:
-        return Exported((environments or [session.env])[0].export(given.output, **how))
-    pipeline = session.pipeline(given.pipeline)
-    shared = {"environments": environments} if environments else {}
-    return Exported(pipeline.run("generate", output_dir=given.output, **how, **shared, **parameters(given.param)))
+        return (environments or [session.env])[0].export, how
+    if environments:
+        how["environments"] = environments
+    return partial(session.pipeline(given.pipeline).run, "generate"), {**how, **parameters(given.param)}
