@@ -35,8 +35,8 @@ def run(session: Session, given: argparse.Namespace) -> Any:
     """Export."""
     how = {"format": given.format, "force": given.force, "check": given.check}
     environments = [session.named(name) for name in given.env]
-    if given.pipeline is None:
-        return Exported((environments or [session.env])[0].export(given.output, **how))
-    pipeline = session.pipeline(given.pipeline)
     shared = {"environments": environments} if environments else {}
+    if given.pipeline is None:
+        return Exported(session.env.export(given.output, **how, **shared))
+    pipeline = session.pipeline(given.pipeline)
     return Exported(pipeline.run("generate", output_dir=given.output, **how, **shared, **parameters(given.param)))

@@ -735,10 +735,10 @@ class _Access:
     def _permissions(self, label: str) -> None:
         grants = self.module.needs.of(label)
         buckets = {grant.bucket.name: grant.bucket for grant in grants if grant.bucket is not None}
-        for name in sorted(buckets):
-            mine = [grant for grant in grants if grant.bucket is buckets[name]]
+        for need in buckets.values():
+            mine = [grant for grant in grants if grant.bucket is need]
             for role in (None, "blob_writer", "blob_deleter"):
-                self._on_bucket(label, buckets[name], role, [grant for grant in mine if _role_of(grant) == role])
+                self._on_bucket(label, need, role, [grant for grant in mine if _role_of(grant) == role])
         for grant in grants:
             if grant.function is not None:
                 self._on_function(label, grant.function, grant)
