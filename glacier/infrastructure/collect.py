@@ -312,7 +312,22 @@ class _Collector:
                 self._warn(
                     f"{origin}: it is defined inside a function, where {ENTRY} cannot find it; move it to a file"
                 )
+            else:
+                self._warn_of_environment(fn, origin)
         return side.functions[name]
+
+    def _warn_of_environment(self, fn: Callable[..., Any], origin: str) -> None:
+        """Say so where a function will not find in its file the environment for which it is generated."""
+        defined = getattr(fn.__globals__.get(fn.__name__), "env", None)
+        if defined is None:
+            self._warn(
+                f"{origin}: in its file it has no environment, and its function has no resources but its event's"
+            )
+        elif defined.configuration() != self.env.configuration():
+            self._warn(
+                f"{origin}: in its file it belongs to environment {defined.name!r}, and there its function runs; "
+                f"define it in {self.env.name!r}"
+            )
 
     # --- grants -------------------------------------------------------------------------------------------------
 
