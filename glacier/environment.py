@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from glacier.execution.journal import History, RunRecord
     from glacier.execution.options import RunOptions
+    from glacier.infrastructure.collect import Recorded
     from glacier.infrastructure.export import Generated
     from glacier.infrastructure.options import ExportOptions
 
@@ -322,16 +323,23 @@ class GlacierEnv:
     def export(self, output_dir: str | os.PathLike[str] = "terraform", **options: Any) -> Generated:
         """Write the infrastructure of all pipelines and registered resources as Terraform; `options` as ExportOptions.
 
-        Returns what `Pipeline.run(mode="generate")` does. `environments=` is for pipelines; here it is this one alone.
+        Returns what `Pipeline.run(mode="generate")` does. With `environments=` the module is that of these: each
+        has its own resources and pipelines, and this one's pipelines besides.
 
         Raises:
             InfrastructureError: there is nothing to generate, or a file is not Glacier's to replace.
         """
         from glacier.infrastructure.export import Target, export
 
-        pipelines = list(self._here()._pipelines.values())
-        traced = [modes.recorded(each, self, each.body) for each in pipelines]
-        return export([Target(self, traced, whole=True)], output_dir, **options)
+        environments = tuple(options.pop("environments", ())) or (self,)
+        targets = [Target(each, self._recorded_in(each), whole=True) for each in environments]
+        return export(targets, output_dir, **options)
+
+    def _recorded_in(self, env: GlacierEnv) -> list[Recorded]:
+        """Trace the pipelines of an environment, and there those of this one that it has not itself."""
+        own, others = env._here()._pipelines, self._here()._pipelines
+        bound = [each.bound_to(env) for name, each in others.items() if name not in own]
+        return [modes.recorded(each, env, each.body) for each in (*own.values(), *bound)]
 
     # --- settings -----------------------------------------------------------------------------------------------
 

@@ -151,7 +151,7 @@ class _Collector:
         side = self.sides[name[0]]
         effective = self._effective(f"bucket {name[1]!r}", found)
         registered = self._registered(found)
-        label = side.names.of(registered[0] if len(registered) == 1 else name[1])
+        label = side.names.of(self._first(found) or name[1])
         config = _typed(side.provider.bucket_class, effective, f"bucket {name[1]!r}")
         paths = tuple(sorted({each.path for each in found}))
         side.buckets[name[1]] = BucketNeed(name[1], label, config, effective, paths, registered)
@@ -169,7 +169,7 @@ class _Collector:
         side.functions[name[1]] = self._need(
             side,
             found,
-            label=side.roles.of(registered[0] if len(registered) == 1 else name[1]),
+            label=side.roles.of(self._first(found) or name[1]),
             handler=handler,
             timeout=callers,
             package=package,
@@ -232,6 +232,11 @@ class _Collector:
     def _registered(self, found: Sequence[Any]) -> tuple[str, ...]:
         named = ((name, resource) for name, resource in self.env.resources.items())
         return tuple(sorted(name for name, resource in named if any(resource is each for each in found)))
+
+    def _first(self, found: Sequence[Any]) -> str | None:
+        """Return the name under which one of them was registered first: the same in environments that name the same."""
+        named = self.env.resources.items()
+        return next((name for name, resource in named if any(resource is each for each in found)), None)
 
     def _timeouts(self, found: Sequence[Any]) -> float | None:
         """Return the longest timeout of the tasks that call a function."""
@@ -307,7 +312,22 @@ class _Collector:
                 self._warn(
                     f"{origin}: it is defined inside a function, where {ENTRY} cannot find it; move it to a file"
                 )
+            else:
+                self._warn_of_environment(fn, origin)
         return side.functions[name]
+
+    def _warn_of_environment(self, fn: Callable[..., Any], origin: str) -> None:
+        """Say so where a function will not find in its file the environment for which it is generated."""
+        defined = getattr(fn.__globals__.get(fn.__name__), "env", None)
+        if defined is None:
+            self._warn(
+                f"{origin}: in its file it has no environment, and its function has no resources but its event's"
+            )
+        elif defined.configuration() != self.env.configuration():
+            self._warn(
+                f"{origin}: in its file it belongs to environment {defined.name!r}, and there its function runs; "
+                f"define it in {self.env.name!r}"
+            )
 
     # --- grants -------------------------------------------------------------------------------------------------
 
@@ -364,10 +384,10 @@ class _Collector:
             environment=self.env.name,
             pipelines=tuple(each.pipeline.name for each in self.recorded),
             labels=side.names,
-            buckets=_sorted(side.buckets),
-            functions=_sorted(side.functions),
+            buckets=_by_label(side.buckets),
+            functions=_by_label(side.functions),
             runners=_sorted(side.runners),
-            grants=_sorted(side.grants),
+            grants=tuple(sorted(side.grants.values(), key=_place)),
             schedules=tuple(sorted(side.schedules, key=lambda each: each.pipeline)),
             tags=tags,
             monitored=tags.get("monitoring") == "enabled",
@@ -454,6 +474,16 @@ def _merged(one: Grant, other: Grant) -> Grant:
     access = one.access if one.access == other.access else "both"
     uses = tuple(dict.fromkeys((*one.uses, *other.uses)))
     return replace(one, access=access, uses=uses, deletes=one.deletes or other.deletes)
+
+
+def _by_label(found: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return needs in an order that environments with other names in the cloud share."""
+    return tuple(sorted(found.values(), key=lambda need: need.label))
+
+
+def _place(grant: Grant) -> tuple[str, bool, str, str]:
+    need = grant.bucket or grant.function
+    return grant.principal, grant.bucket is None, "" if need is None else need.label, grant.path
 
 
 def _sorted(found: Mapping[Any, Any]) -> tuple[Any, ...]:

@@ -1,6 +1,7 @@
 """Runs a task or a pipeline as a function of a cloud: generated packages carry this file as `glacier_entry.py`.
 
-`GLACIER_TARGET` names what to run, as `module:name`. The event's keys are the task's or pipeline's parameters.
+`GLACIER_TARGET` names what to run, as `module:name`. The event's keys are the task's or pipeline's parameters;
+resources come from the environment that the module gives it.
 """
 
 from __future__ import annotations
@@ -19,4 +20,7 @@ def handler(event: dict[str, Any] | None, context: Any) -> Any:
     if hasattr(target, "bind") and hasattr(target, "graph"):
         target.run(**(event or {}))
         return {"pipeline": target.name}
-    return target.fn(**(event or {}))
+    if target.env is None:
+        return target.fn(**(event or {}))
+    args, known = target.signature.fill("task", target.name, target.env, (), event or {})
+    return target.fn(*args, **known)

@@ -152,9 +152,10 @@ class Needs:
     Attributes:
         environment: its name.
         pipelines: the names of the pipelines, sorted.
-        buckets, functions, schedules: sorted by name.
+        buckets, functions: sorted by label.
+        schedules: sorted by the pipeline's name.
         runners: one for each pipeline without a schedule that needs something, sorted.
-        grants: sorted by principal, resource and path; each principal is one of `runners` or `functions`.
+        grants: sorted by principal, label of the resource and path; each principal is one of `runners` or `functions`.
         tags: tags or labels that everything has, from the provider and the environment's defaults.
         monitored: whether the template asks for alarms.
         labels: hands out further labels.

@@ -52,8 +52,8 @@ def _writer(session: Session, given: argparse.Namespace) -> tuple[Callable[..., 
     """Return what exports, and the options that it takes."""
     how: dict[str, Any] = {"format": given.format, "force": given.force}
     environments = [session.named(name) for name in given.env]
-    if given.pipeline is None:
-        return (environments or [session.env])[0].export, how
     if environments:
         how["environments"] = environments
+    if given.pipeline is None:
+        return session.env.export, how
     return partial(session.pipeline(given.pipeline).run, "generate"), {**how, **parameters(given.param)}

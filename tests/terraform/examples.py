@@ -29,6 +29,7 @@ from glacier.templates import ProductionAWSEnvironment, ProductionAzureEnvironme
 __all__ = ["CLOUDS", "EXAMPLES", "HOSTILE", "Cloud"]
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
+WORKSPACE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/g/providers/Microsoft.OperationalInsights/workspaces/logs"
 
 HOSTILE = '${jsonencode("x")} %{ if true }" \\ \n<<EOT\té"} }\nresource "null_resource" "y" {'
 """A string that must stay one: interpolation, directives, quotes, escapes, lines, a heredoc and a block."""
@@ -164,6 +165,7 @@ AZURE = Cloud(
             encryption="Microsoft.Keyvault",
             kms_key="https://vault.vault.azure.net/keys/key",
             private_endpoint_subnet="/subscriptions/s/resourceGroups/g/providers/n/virtualNetworks/v/subnets/s",
+            log_workspace=WORKSPACE,
             storage_account="glacierkeyed",
         ),
     },
@@ -172,10 +174,12 @@ AZURE = Cloud(
         timeout=60,
         runtime="python3.12",
         environment_vars=variables,
+        min_instances=2,
         max_instances=40,
         concurrency=8,
         subnet_id="/subscriptions/s/resourceGroups/g/providers/n/virtualNetworks/v/subnets/s",
         log_retention_days=30,
+        log_workspace=WORKSPACE,
         tags={"kind": "function"},
     ),
     tags="tags",

@@ -18,7 +18,8 @@ from glacier.infrastructure import Blueprint, Grant, Needs, Package, Runner
 from glacier.providers.azure.config import STORAGE_ACCOUNT
 from glacier.providers.azure.terraform import AT_ONCE, OWN_ROLES, READ, blueprint, expression_of
 from glacier.schedules import schedule
-from glacier.terraform import Block, hcl
+from glacier.terraform import Block, Ref, Text, hcl
+from terraform.examples import WORKSPACE
 from terraform.made_needs import CODE, USE, bucket, function, needs, write
 from terraform.provider_schemas import ends
 from terraform.schema_checker import check
@@ -132,6 +133,32 @@ def test_a_private_endpoint_closes_the_account_to_the_internet() -> None:
 
 
 # Functions -----------------------------------------------------------------------------------------------------------
+
+
+def test_what_happens_in_an_account_is_logged_where_a_workspace_is_named() -> None:
+    raw = bucket("raw", AzureBlobConfig(log_workspace=WORKSPACE))
+    clean = function("clean", AzureFunctionConfig(log_workspace=WORKSPACE))
+    made = draw(needs(raw, clean))
+    found = {each.labels[1]: each for each in kind(made, "azurerm_monitor_diagnostic_setting")}
+    services = {"main_blob": "blob", "code_of_clean_blob": "blob", "code_of_clean_queue": "queue"}
+    assert set(found) == set(services)
+    for label, service in services.items():
+        account = Ref("azurerm_storage_account", label.rpartition("_")[0]).id
+        wanted = {
+            "target_resource_id": Text(account, f"/{service}Services/default"),
+            "log_analytics_workspace_id": WORKSPACE,
+        }
+        assert wanted.items() <= found[label].arguments.items()
+        categories = [each.arguments["category"] for each in found[label].blocks]
+        assert categories == ["StorageRead", "StorageWrite", "StorageDelete"]
+    assert kind(draw(needs(RAW)), "azurerm_monitor_diagnostic_setting") == []
+
+
+@pytest.mark.parametrize(("least", "ready"), [(None, None), (0, None), (2, {"name": "http", "instance_count": 2})])
+def test_instances_wait_for_requests_where_that_is_asked_for(least: int | None, ready: dict[str, Any] | None) -> None:
+    made = draw(needs(function("clean", AzureFunctionConfig(min_instances=least))))
+    app = block(made, "azurerm_function_app_flex_consumption.clean")
+    assert [dict(each.arguments) for each in app.blocks if each.kind == "always_ready"] == ([ready] if ready else [])
 
 
 def test_a_function_has_identity_account_and_plan_of_its_own() -> None:

@@ -117,9 +117,9 @@ def test_nothing_else_passes(call: Call, tmp_path: Path) -> None:
 def test_a_task_that_is_a_function_has_a_role_of_its_own(tmp_path: Path) -> None:
     EXAMPLES["functions"](CLOUDS["aws"]).run(mode="generate", output_dir=tmp_path)
     by_principal = {name: _sids(tmp_path, name) for name in ("scoring_runner", "scoring_score", "cleaner")}
-    looking = {"ReadGlacierTestEvents", "ListGlacierTestEvents"}
+    looking = {"ReadEvents", "ListEvents"}
     assert by_principal == {
-        "scoring_runner": {*looking, "WriteGlacierTestEvents", "CallCleaner", "CallScoringScore"},
+        "scoring_runner": {*looking, "WriteEvents", "CallCleaner", "CallScoringScore"},
         "scoring_score": {*looking, "WriteLogs", "KeepFailedEvents"},
         "cleaner": {"WriteLogs", "KeepFailedEvents"},
     }

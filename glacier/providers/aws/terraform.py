@@ -695,8 +695,8 @@ class _Access:
     def _granted(self, label: str) -> Iterator[tuple[Block, tuple[Use, ...]]]:
         grants = self.module.needs.of(label)
         buckets = {grant.bucket.name: grant.bucket for grant in grants if grant.bucket is not None}
-        for name in sorted(buckets):
-            yield from self._on_bucket(buckets[name], [each for each in grants if each.bucket is buckets[name]])
+        for need in buckets.values():
+            yield from self._on_bucket(need, [each for each in grants if each.bucket is need])
         for grant in grants:
             if grant.function is not None:
                 arn = Ref("aws_lambda_function", grant.function.label, "arn")

@@ -125,6 +125,15 @@ SubnetId = Annotated[
     str, matches(r"/subscriptions/\S+/subnets/[^/\s]+", "a subnet's id: '/subscriptions/.../subnets/NAME'")
 ]
 
+# https://learn.microsoft.com/azure/azure-monitor/logs/manage-access
+WorkspaceId = Annotated[
+    str,
+    matches(
+        r"/subscriptions/\S+/[Mm]icrosoft\.[Oo]perational[Ii]nsights/workspaces/[A-Za-z0-9][A-Za-z0-9-]{2,61}[A-Za-z0-9]",
+        "a Log Analytics workspace's id: '/subscriptions/.../Microsoft.OperationalInsights/workspaces/NAME'",
+    ),
+]
+
 # Provider config -----------------------------------------------------------------------------------------------------
 
 
@@ -174,7 +183,7 @@ class AzureLifecycleRule(LifecycleRule[AzureTransition]):
     days: Annotated[int, Field(ge=0, le=99999)]
 
 
-_OWN_ONLY = ("replication_type", "soft_delete_days", "private_endpoint_subnet", "storage_account")
+_OWN_ONLY = ("replication_type", "soft_delete_days", "private_endpoint_subnet", "log_workspace", "storage_account")
 
 
 _ZONED = ("ZRS", "GZRS", "RAGZRS")
@@ -193,6 +202,7 @@ class AzureBlobConfig(Settings):
         public_access_block: forbid all public access.
         soft_delete_days: days for which deleted blobs can be brought back, 1-365, or 0 for not at all; None is 7.
         private_endpoint_subnet: resource id of a subnet; the account is reached from there, and from nowhere else.
+        log_workspace: resource id of a Log Analytics workspace, which gets every read, write and deletion of a blob.
         storage_account: account of this container, instead of the provider's.
         tags: added to those of the provider.
         existing: the container is there already: use it, never create it.
@@ -209,6 +219,7 @@ class AzureBlobConfig(Settings):
     public_access_block: bool = True
     soft_delete_days: Annotated[int, Field(ge=0, le=365)] | None = None
     private_endpoint_subnet: SubnetId | None = None
+    log_workspace: WorkspaceId | None = None
     storage_account: StorageAccount | None = None
     tags: Tags = Field(default_factory=dict)
     existing: bool = False
@@ -297,7 +308,19 @@ def _variables_problem(variables: dict[str, str]) -> str | None:
     return None
 
 
-_FUNCTION_ONLY = ("max_instances", "concurrency", "subnet_id", "zone_redundant", "log_retention_days")
+_FUNCTION_ONLY = (
+    "min_instances",
+    "max_instances",
+    "concurrency",
+    "subnet_id",
+    "zone_redundant",
+    "log_retention_days",
+    "log_workspace",
+)
+
+
+_MOST_INSTANCES = 100
+"""What the plan has where nobody says anything."""
 
 
 class AzureFunctionConfig(Settings):
@@ -308,11 +331,14 @@ class AzureFunctionConfig(Settings):
         timeout: seconds, 1 or more; an answer over HTTP must come within 230; None takes the task's timeout.
         runtime: a Python that the plan offers.
         environment_vars: the app's settings; their values are never shown.
-        max_instances: most instances, 40-1000.
+        min_instances: instances that are always ready for requests, 0-1000 and no more than `max_instances`; None keeps
+            none.
+        max_instances: most instances, 40-1000; None is 100.
         concurrency: HTTP requests one instance answers at a time, 1-1000.
         subnet_id: resource id of the subnet it runs in.
         zone_redundant: spread instances over zones; None does so where the location has zones.
         log_retention_days: how long its logs are kept in Application Insights; None keeps none.
+        log_workspace: resource id of a Log Analytics workspace, which gets what happens in the account of its code.
         tags: added to those of the provider.
 
     Source: https://learn.microsoft.com/azure/azure-functions/flex-consumption-plan
@@ -323,11 +349,21 @@ class AzureFunctionConfig(Settings):
     runtime: AzureFunctionRuntime | None = None
     environment_vars: Annotated[dict[str, str], must(_variables_problem)] = Field(default_factory=dict)
     max_instances: Annotated[int, Field(ge=40, le=1000)] | None = None
+    min_instances: Annotated[int, Field(ge=0, le=1000)] | None = None
     concurrency: Annotated[int, Field(ge=1, le=1000)] | None = None
     subnet_id: SubnetId | None = None
     zone_redundant: bool | None = None
     log_retention_days: Literal[30, 60, 90, 120, 180, 270, 365, 550, 730] | None = None
+    log_workspace: WorkspaceId | None = None
     tags: Tags = Field(default_factory=dict)
+
+    @field_validator("min_instances")
+    @classmethod
+    def _no_more_than_most(cls, value: int | None, info: ValidationInfo) -> int | None:
+        most = info.data.get("max_instances") or _MOST_INSTANCES
+        if value is not None and value > most:
+            raise ValueError(f"must be at most max_instances, which is {most}")
+        return value
 
     def meaning(self) -> FunctionMeaning:
         """Say what this means on any cloud; see `FunctionMeaning`."""

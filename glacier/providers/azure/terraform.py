@@ -216,6 +216,7 @@ class _Storage:
             "azurerm_storage_account",
             account.label,
             *_account_settings(account, key),
+            *([_CLOSED] if closed else ()),
             name=account.name,
             **PLACE,
             **_class(account),
@@ -233,6 +234,21 @@ class _Storage:
             self._add(policy, about)
         if closed:
             self._add(_endpoint(account), about)
+        self._logs(account.label, account.said("log_workspace"), ("blob",), about)
+
+    def _logs(self, label: str, workspace: str | None, services: Iterable[str], about: str) -> None:
+        """Draw the logs of an account's services, of every read, write and deletion."""
+        account = Ref("azurerm_storage_account", label).id
+        for service in services if workspace else ():
+            made = resource(
+                "azurerm_monitor_diagnostic_setting",
+                f"{label}_{service}",
+                *(nested("enabled_log", category=f"Storage{kind}") for kind in ("Read", "Write", "Delete")),
+                name="glacier",
+                target_resource_id=Text(account, f"/{service}Services/default"),
+                log_analytics_workspace_id=workspace,
+            )
+            self._add(made, about)
 
     def _warn_of_tags(self, account: _Account) -> None:
         for need in account.containers:
@@ -292,6 +308,7 @@ class _Storage:
         )
         self._add(replace(made, skips=(*_OPEN, *_UNKEYED, *_NO_QUEUES)), about)
         self._add(_container(label, "code", made.ref), about)
+        self._logs(label, need.config.log_workspace, ("blob", "queue"), about)
 
     def _add(self, block: Block, about: str) -> Block:
         return self.draft.add("storage.tf", block, about)
@@ -311,6 +328,7 @@ _SAFE: dict[str, Value] = {
     "local_user_enabled": False,
     "cross_tenant_replication_enabled": False,
 }
+_CLOSED = nested("network_rules", default_action="Deny", bypass=["AzureServices"])
 _SAS = nested("sas_policy", expiration_period="07.00:00:00", expiration_action="Log")
 
 
@@ -398,24 +416,25 @@ _UNKEYED = (
     ("CKV2_AZURE_1", "Microsoft's own key: AzureBlobConfig(kms_key=...)"),
     ("AZU-0060", "Microsoft's own key: AzureBlobConfig(kms_key=...)"),
 )
-# azurerm 5 has no queue_properties any more.
+# The check looks for queue_properties in the account, which azurerm 5 has no more.
 _NO_QUEUES = (
-    ("CKV_AZURE_33", "the account has no queues whose log could be kept"),
-    ("AZU-0057", "the account has no queues whose log could be kept"),
+    ("CKV_AZURE_33", "nothing uses queues of this account"),
+    ("AZU-0057", "nothing uses queues of this account"),
 )
-_NO_READ_LOG = (("CKV2_AZURE_21", "the check asks for a resource that needs the account's key, which is switched off"),)
+# The check looks for azurerm_log_analytics_storage_insights, which reads the logs with the account's key.
+_NO_READ_LOG = (("CKV2_AZURE_21", "no key of the account is given away: log_workspace=... logs reads without one"),)
 
 
 def _account_skips(account: _Account, closed: bool) -> tuple[tuple[str, str], ...]:
     """Name the checks that an account declines, each with the option that would satisfy it."""
-    copies = account.said("replication_type")
+    copies, premium = account.said("replication_type"), account.said("tier") == "Premium"
     local = f"replication_type={copies!r} was asked for" if copies else "tier='Premium' was asked for"
-    near = copies in ("LRS", "ZRS") or account.said("tier") == "Premium"
+    near = copies in ("LRS", "ZRS") or premium
     public = not all(need.config.public_access_block for need in account.containers)
     return (
         *(() if closed else _OPEN),
         *(() if account.said("kms_key") else _UNKEYED),
-        *_NO_QUEUES,
+        *(_NO_QUEUES[1:] if premium else _NO_QUEUES),
         *((("CKV_AZURE_206", local), ("AZU-0058", local)) if near else ()),
         *((("CKV_AZURE_190", "public_access_block=False was asked for"),) if public else ()),
         *((("CKV2_AZURE_47", "public_access_block=False was asked for"),) if public else ()),
@@ -464,7 +483,7 @@ class _Functions:
             **self.module.tags(need.config),
         )
         alone = f"zone_redundant=False was asked for, or {self.module.config.location} has no zones"
-        skips = [("CKV_AZURE_212", "Flex Consumption scales by itself: AzureFunctionConfig(max_instances=...)")]
+        skips = [("CKV_AZURE_212", "this plan counts instances in its app: AzureFunctionConfig(min_instances=2)")]
         return replace(made, skips=(*skips, *(() if zones else (("CKV_AZURE_225", alone),))))
 
     def _app(self, need: FunctionNeed, config: AzureFunctionConfig, plan: Block) -> Block:
@@ -473,6 +492,7 @@ class _Functions:
             "azurerm_function_app_flex_consumption",
             need.label,
             nested("identity", type="UserAssigned", identity_ids=[identity]),
+            *_ready(config),
             _site(need),
             name=self._name(need),
             **PLACE,
@@ -643,6 +663,11 @@ def _sizes(config: AzureFunctionConfig) -> dict[str, Value]:
     return {name: value for name, value in sizes.items() if value is not None}
 
 
+def _ready(config: AzureFunctionConfig) -> list[Block]:
+    """Return how many instances always wait for requests."""
+    return [nested("always_ready", name="http", instance_count=config.min_instances)] if config.min_instances else []
+
+
 def _site(need: FunctionNeed) -> Block:
     logs = Ref("azurerm_application_insights", "main").connection_string
     logged: dict[str, Value] = {"application_insights_connection_string": logs} if _is_logged(need) else {}
@@ -735,10 +760,10 @@ class _Access:
     def _permissions(self, label: str) -> None:
         grants = self.module.needs.of(label)
         buckets = {grant.bucket.name: grant.bucket for grant in grants if grant.bucket is not None}
-        for name in sorted(buckets):
-            mine = [grant for grant in grants if grant.bucket is buckets[name]]
+        for need in buckets.values():
+            mine = [grant for grant in grants if grant.bucket is need]
             for role in (None, "blob_writer", "blob_deleter"):
-                self._on_bucket(label, buckets[name], role, [grant for grant in mine if _role_of(grant) == role])
+                self._on_bucket(label, need, role, [grant for grant in mine if _role_of(grant) == role])
         for grant in grants:
             if grant.function is not None:
                 self._on_function(label, grant.function, grant)

@@ -523,10 +523,10 @@ class _Access:
     def _permissions(self, label: str) -> None:
         grants = self.module.needs.of(label)
         buckets = {grant.bucket.name: grant.bucket for grant in grants if grant.bucket is not None}
-        for name in sorted(buckets):
-            mine = [grant for grant in grants if grant.bucket is buckets[name]]
-            self._on_bucket(label, buckets[name], [grant for grant in mine if not grant.writes], writes=False)
-            self._on_bucket(label, buckets[name], [grant for grant in mine if grant.writes], writes=True)
+        for need in buckets.values():
+            mine = [grant for grant in grants if grant.bucket is need]
+            self._on_bucket(label, need, [grant for grant in mine if not grant.writes], writes=False)
+            self._on_bucket(label, need, [grant for grant in mine if grant.writes], writes=True)
         for grant in grants:
             if grant.function is not None:
                 self._on_function(label, grant.function, grant)

@@ -1,0 +1,124 @@
+"""Environments of a project's file in one module, whatever their buckets are called."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from glacier.cli import app
+from glacier.project import Project
+from terraform.configuration import read
+from terraform.provider_schemas import ENDS, ends
+from terraform.schema_checker import check
+from terraform.terraform_cli import MISSING, fmt
+
+pytestmark = pytest.mark.filterwarnings("ignore::glacier.errors.GlacierWarning")
+
+PROJECT = """
+[env.dev]
+provider = "local"
+
+[env.staging]
+provider = "{provider}"
+{fields}
+
+[env.staging.resources]
+sales = {{ bucket = "z-staging-lake", path = "sales.parquet" }}
+old = {{ bucket = "z-staging-lake", path = "old.parquet" }}
+report = {{ bucket = "a-staging-reports", path = "report.parquet" }}
+
+[env.production]
+extends = "staging"
+
+[env.production.resources]
+sales = {{ bucket = "b-production", path = "sales.parquet" }}
+old = {{ bucket = "b-production", path = "old.parquet" }}
+report = {{ bucket = "y-production", path = "report.parquet" }}
+"""
+PIPELINES = """
+from glacier import Bucket
+from glacier.project import Project
+
+env = Project.find().env("dev")
+
+@env.task()
+def total(sales: Bucket, old: Bucket, report: Bucket) -> None:
+    report.write(sales.read().vstack(old.read()))
+
+@env.pipeline()
+def totals() -> None:
+    total()
+"""
+FIELDS = {
+    "aws": 'region = "us-east-1"',
+    "gcp": 'project_id = "glacier-test"',
+    "azure": (
+        'subscription_id = "00000000-0000-0000-0000-000000000000"\nresource_group = "data"\nlocation = "eastus"\n'
+        'storage_account = "glaciermain"'
+    ),
+}
+BUCKETS = {"aws": "aws_s3_bucket", "gcp": "google_storage_bucket", "azure": "azurerm_storage_container"}
+
+
+@pytest.fixture(params=FIELDS)
+def cloud(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A project with environments in this cloud; the working directory lies in it."""
+    text = PROJECT.format(provider=request.param, fields=FIELDS[request.param])
+    (tmp_path / "glacier.toml").write_text(text, "utf-8")
+    (tmp_path / "pipelines.py").write_text(PIPELINES, "utf-8")
+    monkeypatch.chdir(tmp_path)
+    return request.param
+
+
+def made(folder: Path, kind: str) -> list[str]:
+    """Return the labels of a kind of resource."""
+    found = [block for path in sorted(folder.glob("*.tf")) for block in read(path, pytest.fail)]
+    return [block.labels[1] for block in found if block.kind == "resource" and block.labels[0] == kind]
+
+
+def export(*arguments: str) -> Any:
+    done = CliRunner().invoke(app, ["export", "pipelines.py", "-o", "infra", "--json", *arguments])
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+def test_two_environments_of_the_project_share_a_module(cloud: str) -> None:
+    found = export("--env", "staging", "--env", "prod")
+    infra = Path("infra")
+    assert made(infra, BUCKETS[cloud]) == ["report", "sales"]
+    assert sorted(path.name for path in infra.glob("environments/*")) == ["production.tfvars", "staging.tfvars"]
+    kinds = {path.name.split(".")[0] for path in infra.glob("backends/*.tfbackend")}
+    assert kinds == {"production", "staging"}
+    for name, buckets in (("staging", ("z-staging-lake", "a-staging-reports")), ("production", ("b-production",))):
+        values = (infra / "environments" / f"{name}.tfvars").read_text("utf-8")
+        assert all(f'"{bucket}"' in values for bucket in buckets)
+    assert {each["environment"] for each in found["permissions"]} == {"staging", "production"}
+    assert {end: check(infra, ends(end)) for end in ENDS} == {end: [] for end in ENDS}
+    assert MISSING or fmt(infra) == ""
+
+
+def test_an_environment_of_the_project_stands_in_for_that_of_the_file(cloud: str) -> None:
+    found = export("--env", "production")
+    assert {each["environment"] for each in found["permissions"]} == {"production"}
+    assert [path.name for path in Path("infra", "environments").iterdir()] == ["production.tfvars"]
+
+
+def test_whole_environments_share_a_module_too(cloud: str) -> None:
+    project = Project.find()
+    staging, production = project.env("staging"), project.env("production")
+    staging.register("more", staging.provider.bucket("m-staging", path="x.csv"))
+    production.register("more", production.provider.bucket("a-production", path="x.csv"))
+
+    @staging.pipeline()
+    def looks() -> Any:
+        return staging.get("sales").read()
+
+    @production.pipeline(name="looks")
+    def again() -> Any:
+        return production.get("sales").read()
+
+    found = staging.export("infra", environments=[staging, production])
+    assert made(Path("infra"), BUCKETS[cloud]) == ["more", "report", "sales"]
+    assert {use["pipeline"] for each in found["permissions"] for use in each["uses"]} == {"looks"}
