@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import warnings
 from typing import TYPE_CHECKING, Any
 
-from glacier.errors import ConfigError, DamagedEntryError, ResourceNotFoundError, did_you_mean
+from glacier.errors import ConfigError, DamagedEntryError, GlacierWarning, ResourceNotFoundError, did_you_mean
 from glacier.home import home
 from glacier.recording.live import Deferred, plain
 from glacier.recording.steps import replaced
-from glacier.resources import Bucket
+from glacier.resources import Bucket, Serverless
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -98,6 +99,7 @@ def cached(step: StepRun, env: Any, settings: Mapping[str, Any], forced: bool, c
     from glacier.cache.fingerprint import fingerprint_or_warn
 
     assert step.task is not None
+    _say_what_it_writes(step)
     arguments = {name: replaced(value, _told) for name, value in step.arguments.items()}
     found = fingerprint_or_warn(step.name, step.task.fn, arguments, settings)
     if found is None:
@@ -113,6 +115,28 @@ def cached(step: StepRun, env: Any, settings: Mapping[str, Any], forced: bool, c
         value = compute()
         stored = kept.put(found.key, value, found.parts, step.name)
     return value if stored is None else _kept_now(stored, value)
+
+
+_said: set[tuple[str, tuple[str, ...]]] = set()
+
+
+def _say_what_it_writes(step: StepRun) -> None:
+    """Warn once of a cached task that writes: where its result is kept it does not run."""
+    assert step.task is not None
+    usage = step.task.usage
+    if not usage.writes:
+        return
+    known = {name for name, value in step.arguments.items() if isinstance(value, Bucket | Serverless)}
+    written = tuple(sorted(usage.writes & (known | usage.registry.keys())))
+    if written and (step.name, written) not in _said:
+        _said.add((step.name, written))
+        names = ", ".join(map(repr, written))
+        warnings.warn(
+            f"task {step.name!r} has cache=True and writes to {names}: where its result is kept it does not run, and "
+            "nothing is written (write in a task of its own, without cache=True)",
+            GlacierWarning,
+            stacklevel=3,
+        )
 
 
 def _kept_now(stored: Stored, value: Any) -> Any:
