@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import polars as pl
     from rich.console import Console
 
-    from glacier.cache.store import Entry
+    from glacier.cache.store import Entry, Store
     from glacier.execution.journal import LogLine, RunRecord
     from glacier.execution.run import Run
     from glacier.resources import ObjectInfo, Preview
@@ -50,22 +50,31 @@ def print_runs(console: Console, runs: Sequence[RunRecord]) -> None:
     console.print(table if runs else "no runs yet", highlight=False)
 
 
-def print_entries(console: Console, entries: Sequence[Entry]) -> None:
-    """Print what a cache keeps, one line for each result."""
+def print_entries(console: Console, entries: Sequence[Entry], store: Store, task: str | None = None) -> None:
+    """Print what a cache keeps, of one task or of all: one line for each result, and one for the whole."""
     from glacier.resources.preview import readable
+
+    if not entries:
+        of = "" if task is None else f" of task {_plain(task)!r}"
+        console.print(f"nothing{of} is cached in {_plain(store.where)}", highlight=False, markup=False, soft_wrap=True)
+        return
 
     table = Table("task", "kind", box=None, pad_edge=False)
     for heading in ("rows", "size"):
         table.add_column(heading, justify="right")
-    for heading in ("made (UTC)", "used (UTC)", "key"):
+    for heading in ("made (UTC)", "used (UTC)"):
         table.add_column(heading, no_wrap=True)
+    table.add_column("it ran because", overflow="ellipsis", no_wrap=True)
     for each in entries:
         rows = "" if each.rows is None else f"{each.rows:,}"
         made, used = (
             datetime.fromtimestamp(when, UTC).strftime("%Y-%m-%d %H:%M") for when in (each.created, each.used)
         )
-        table.add_row(*map(_safe, (each.task, each.kind, rows, readable(each.bytes), made, used, each.key[:12])))
-    console.print(table if entries else "nothing is cached", highlight=False)
+        because = ", ".join(each.because)
+        table.add_row(*map(_safe, (each.task, each.kind, rows, readable(each.bytes), made, used, because)))
+    console.print(table, highlight=False)
+    count = f"{len(entries):,} {'result' if len(entries) == 1 else 'results'} in {_plain(store.where)}"
+    console.print(count, style="dim", highlight=False, markup=False, soft_wrap=True)
 
 
 def print_logs(run: RunRecord, lines: Sequence[LogLine], task: str | None) -> None:

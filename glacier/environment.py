@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from glacier import context, home, modes, registry
 from glacier.errors import ConfigError, GlacierWarning, ResourceNotFoundError, did_you_mean
+from glacier.execution.caching import place
 from glacier.names import ENVIRONMENT, RESOURCE
 from glacier.recording import Recorder
 from glacier.resources import Bucket, Serverless
@@ -57,6 +58,8 @@ class GlacierEnv:
             step, and rows and times are each task's own; without it plans pass through and are optimized as one.
         max_workers: threads that run steps side by side, None for the default.
         dask: address of the Dask scheduler for tasks with `executor="dask"`, None for `DASK_SCHEDULER_ADDRESS`.
+        cache: where results of tasks with `cache=True` are kept: None for the project's folder with the default limit,
+            its limit in bytes or as text such as "5 GB", a bucket, or the name of a registered one.
         protected: whether people should be asked before a run writes here; nothing in the library asks by itself.
         guard: called with a task or pipeline and its parameters before it runs here; it raises to refuse (`admit`).
         outputs: what the infrastructure was called when it was deployed, as `glacier.deploy.deploy(..., env=env)` said.
@@ -72,6 +75,7 @@ class GlacierEnv:
         defaults: Defaults | Iterable[Defaults] = (),
         max_workers: int | None = None,
         dask: str | None = None,
+        cache: int | str | Bucket | None = None,
         protected: bool = False,
     ) -> None:
         self.name = ENVIRONMENT.check(name)
@@ -80,6 +84,7 @@ class GlacierEnv:
         self.debug = debug
         self.max_workers = max_workers
         self.dask = dask
+        self.cache = place(cache)
         self.outputs: dict[str, Any] = {}
         self._provider = provider
         self._defaults = (defaults,) if isinstance(defaults, Defaults) else tuple(defaults)
@@ -106,8 +111,8 @@ class GlacierEnv:
 
         `GLACIER_PROVIDER` (default `local`) names the provider, `GLACIER_ENV` the environment, `GLACIER_DEBUG` turns
         debugging on. The provider's config class lists the variables of its own fields (`VARIABLES`). Keywords are
-        `provider`, `name`, `debug`, `resources`, `defaults`, `max_workers`, `dask`, `protected`, and the fields of the
-        provider's config.
+        `provider`, `name`, `debug`, `resources`, `defaults`, `max_workers`, `dask`, `cache`, `protected`, and the
+        fields of the provider's config.
 
         Raises:
             ConfigError: a variable is empty, unknown or missing; the error names it.
@@ -450,7 +455,7 @@ class GlacierEnv:
         return new
 
 
-_OPTIONS = ("resources", "defaults", "max_workers", "dask", "protected")
+_OPTIONS = ("resources", "defaults", "max_workers", "dask", "cache", "protected")
 
 
 class _Composed:

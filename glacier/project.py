@@ -17,6 +17,7 @@ provider = "aws"
 region = "us-east-1"
 profile = "${AWS_PROD}"       # from the process environment, when the environment is made
 protected = true
+cache = "results"             # the registered bucket that keeps results, or a limit of the local folder: "5 GB"
 task = { retries = 3 }        # defaults of its tasks; `bucket` and `serverless` are those of its resources
 
 [env.production.resources.sales_raw]
@@ -54,7 +55,7 @@ __all__ = ["EnvEntry", "Project"]
 
 _FILE = {"default", "env"}
 _MAKERS = {"extends", "provider", "template"}
-_OPTIONS = {"debug", "max_workers", "protected"}
+_OPTIONS = {"cache", "debug", "max_workers", "protected"}
 _DEFAULTS = {"bucket": "bucket_class", "serverless": "function_class", "task": ""}
 _OWN = {*_MAKERS, *_OPTIONS, *_DEFAULTS, "resources"}
 _BUCKET = ("bucket", "path", "format")
@@ -267,7 +268,7 @@ class Project:
 
     def _options(self, levels: list[_Level]) -> dict[str, Any]:
         found: dict[str, Any] = {}
-        kinds: dict[str, type] = {"debug": bool, "max_workers": int, "protected": bool}
+        kinds: dict[str, type] = {"cache": str, "debug": bool, "max_workers": int, "protected": bool}
         for level in levels:
             for key in _OPTIONS & level.table.keys():
                 if type(level.table[key]) is not kinds[key]:

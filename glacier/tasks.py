@@ -126,13 +126,16 @@ class Task:
             Unfingerprintable: of a part it cannot be told whether it changed, so that nothing is ever kept.
         """
         from glacier.cache.fingerprint import fingerprint
-        from glacier.cache.store import Store
+        from glacier.cache.store import Why
+        from glacier.execution.caching import store
 
         env = self._bound_env()
+        if not self.settings(env)["cache"]:
+            return Why(self.name, False, ("it is not declared with cache=True",))
         arguments = self.signature.known(self.name, env, known)
         found = fingerprint(self.fn, arguments, self.settings(env))
         unknown = [name for name in self.signature.parameters if name not in arguments]
-        return Store().why(self.name, found, unknown)
+        return store(env).why(self.name, found, unknown)
 
     @property
     def returns(self) -> Any:

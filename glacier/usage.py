@@ -35,6 +35,8 @@ class SourceUsage:
     approximate: bool = False
     deletes: frozenset[str] = frozenset()
     only_deletes: frozenset[str] = frozenset()
+    writes: frozenset[str] = frozenset()
+    """The names that are written, deleted or invoked for certain."""
 
 
 def source_usage(fn: Callable[..., Any]) -> SourceUsage:
@@ -79,6 +81,7 @@ class _Reader:
             approximate=self.passed_on,
             deletes=frozenset(self.deletes),
             only_deletes=frozenset(self.deletes - self.written),
+            writes=frozenset(name for (_, name), accesses in self.found.items() if "write" in accesses),
         )
 
     def _follow_assignments(self) -> None:
@@ -155,4 +158,4 @@ def _assigned(nodes: list[ast.AST]) -> set[str]:
 
 
 def _one(accesses: set[Access]) -> Access:
-    return accesses.pop() if len(accesses) == 1 else "both"
+    return next(iter(accesses)) if len(accesses) == 1 else "both"

@@ -46,6 +46,15 @@ def test_a_task_is_explained_without_the_results_of_others(env: GlacierEnv) -> N
     assert str(load.explain_cache()) == "load: resource sales changed"
 
 
+def test_a_task_without_a_cache_says_so(env: GlacierEnv) -> None:
+    @env.task()
+    def load() -> int:
+        return 1
+
+    assert str(load.explain_cache()) == "load: it is not declared with cache=True"
+    assert load.explain_cache()._repr_mimebundle_()["text/plain"] == str(load.explain_cache())
+
+
 def test_an_entry_says_why_it_was_made(env: GlacierEnv) -> None:
     @env.task(cache=True)
     def load(limit: int = 3) -> int:

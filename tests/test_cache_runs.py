@@ -13,10 +13,12 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from glacier import home
+from glacier import Bucket, GlacierEnv, home
 from glacier.cache import fingerprint as keys
 from glacier.cache import secret
+from glacier.config import LocalConfig
 from glacier.errors import GlacierWarning
+from glacier.providers import LocalProvider
 
 FILES = {
     "flow": """
@@ -254,6 +256,37 @@ def test_what_cannot_be_fingerprinted_runs_each_time_and_is_said(
     with pytest.warns(GlacierWarning, match=r"task 'scale' is not cached: helper Scale: a generator"):
         assert project.run() == ALL
     assert project.run() == {"scale"}
+
+
+def test_a_cached_task_that_writes_is_warned_of_once(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    env = GlacierEnv(LocalProvider(config=LocalConfig(base_path=tmp_path)))
+    for name in ("wanted", "other"):
+        env.register(name, env.provider.bucket("data", path=f"{name}.parquet"))
+    env.get("other").write(pl.DataFrame({"a": [1]}))
+
+    @env.task(cache=True)
+    def saved_too(wanted: Bucket, other: Bucket) -> int:
+        wanted.write(other.read())
+        return 1
+
+    @env.task(cache=True)
+    def saved_by_name() -> int:
+        env.get("wanted").delete()
+        return 1
+
+    @env.task(cache=True)
+    def only_read(other: Bucket, handed_on: Bucket) -> int:
+        return other.read().height + len(handed_on.get_uri())
+
+    for _ in range(2):
+        saved_too.run()
+        saved_by_name.run()
+        only_read.run(handed_on=env.get("wanted"))
+    told = [str(each.message) for each in recwarn if "cache=True" in str(each.message)]
+    start = "has cache=True and writes to 'wanted': where its result is kept it does not run"
+    assert [each.partition(",")[0] for each in told] == [
+        f"task {name!r} {start}" for name in ("saved_too", "saved_by_name")
+    ]
 
 
 def test_the_task_explains_itself(project: Project) -> None:

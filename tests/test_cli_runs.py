@@ -115,14 +115,48 @@ def test_progress_in_lines(run) -> None:
 
 
 def test_the_cache_is_listed_and_cleared(run) -> None:
-    assert run("cache", "ls")[1] == "nothing is cached\n"
+    assert run("cache", "ls")[1] == f"nothing is cached in {home.home() / 'cache'}\n"
     Store().put("k" * 32, 5, {"code": "x"}, "make")
-    assert "make" in run("cache", "ls")[1]
+    listed = run("cache", "ls")[1]
+    assert listed.splitlines()[1].startswith("make  data")
+    assert listed.endswith(f"1 result in {home.home() / 'cache'}\n")
     assert [each["task"] for each in json.loads(run("cache", "ls", "--json")[1])] == ["make"]
-    assert run("cache", "ls", "other")[1] == "nothing is cached\n"
-    assert run("cache", "clear")[1] == "1 results removed\n"
+    assert run("cache", "ls", "other")[1].startswith("nothing of task 'other' is cached in ")
+    assert run("cache", "clear", "other")[1] == "0 results removed\n"
+    assert run("cache", "clear")[1] == "1 result removed\n"
     assert Store().entries() == []
     assert home.home().name.startswith("memory")
+
+
+PROJECT = """
+[env.prod]
+provider = "local"
+cache = "results"
+
+[env.prod.resources.results]
+bucket = "kept"
+path = "cache"
+"""
+
+
+def test_the_cache_of_an_environment_of_the_project(run, tmp_path: Path) -> None:
+    (tmp_path / "glacier.toml").write_text(PROJECT)
+    (tmp_path / "script.py").write_text(SCRIPT.replace("@env.task()", "@env.task(cache=True)"))
+    assert run("run", "script.py", "--env", "prod")[0] == 0
+    assert [each["task"] for each in json.loads(run("cache", "ls", "--env", "prod", "--json")[1])] == ["total", "make"]
+    assert "2 results in " in run("cache", "ls", "--env", "prod")[1]
+    assert run("cache", "ls")[1].startswith("nothing is cached in ")
+    assert "2 cached" in run("plan", "script.py", "--env", "prod")[1]
+    assert "0 cached" in run("plan", "script.py")[1]
+    assert run("cache", "why", "make", "script.py", "--env", "prod")[1] == "make: cached\n"
+    assert run("cache", "clear", "--env", "prod")[1] == "2 results removed\n"
+    assert "0 cached" in run("plan", "script.py", "--env", "prod")[1]
+    (tmp_path / "glacier.toml").write_text(PROJECT.replace('"results"', '"0 GB"', 1))
+    assert "results cannot be kept in '0 GB'" in run("cache", "ls", "--env", "prod")[2]
+
+
+def test_why_tells_of_a_task_that_is_never_cached(run) -> None:
+    assert run("cache", "why", "make", "script.py")[1] == "make: run, it is not declared with cache=True\n"
 
 
 def test_a_plan_says_what_would_run_and_why(run, tmp_path: Path) -> None:

@@ -84,6 +84,11 @@ class BucketStore(Store):
         super().clear(task)
         return len(gone)
 
+    @property
+    def where(self) -> str:
+        """Where it is, for people."""
+        return self.bucket.uri
+
     # --- the bucket ---------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager

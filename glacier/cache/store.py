@@ -40,7 +40,7 @@ from glacier.errors import CacheError, DamagedEntryError, ForeignEntryError, Gla
 from glacier.home import home
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
 
     from glacier.cache.fingerprint import Fingerprint
 
@@ -119,9 +119,11 @@ class Why:
     def __str__(self) -> str:
         if self.hit:
             return f"{self.task}: cached"
-        if self.entry is None:
-            return f"{self.task}: nothing is cached yet"
-        return f"{self.task}: {'; '.join(self.changes) or 'its result is no longer there'}"
+        gone = "nothing is cached yet" if self.entry is None else "its result is no longer there"
+        return f"{self.task}: {'; '.join(self.changes) or gone}"
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        return {"text/plain": str(self)}
 
 
 class Store:
@@ -195,7 +197,7 @@ class Store:
         except CacheError as error:
             self._say(task, f"the result of task {task!r} is not kept: {error}")
             return None
-        self._grown(meta["bytes"])
+        self._grown(meta["bytes"], key)
         return self.stored(entry)
 
     def load(self, stored: Stored) -> Any:
@@ -232,6 +234,11 @@ class Store:
         """Return what is kept, of one task or of all, what was used last first."""
         found = (entry for _, entry in self._entries() if task in (None, entry.task))
         return sorted(found, key=lambda entry: -entry.used)
+
+    @property
+    def where(self) -> str:
+        """Where it is, for people."""
+        return str(self.root)
 
     @property
     def size(self) -> int:
@@ -374,27 +381,28 @@ class Store:
                 with contextlib.suppress(FileNotFoundError):
                     yield Path(found.path), found.stat().st_size
 
-    def _grown(self, size: int) -> None:
+    def _grown(self, size: int, newest: str) -> None:
         self._writes += 1
         if self._size is None or not self._writes % _SCAN_EVERY:
             self._size = self.size
         else:
             self._size += size
         if self._size > self.limit:
-            self._evict()
+            self._evict(newest)
 
-    def _evict(self) -> None:
+    def _evict(self, newest: str) -> None:
         """Remove what was used least recently, until a tenth of the limit is free; never what a process holds."""
-        left = self.size
+        left, gone = self.size, set[str]()
         for path, entry in sorted(self._entries(), key=lambda found: found[1].used):
             if left <= self.limit * 0.9:
                 break
-            left -= self._remove(path, entry)
-        self._remove_unused()
+            if entry.key != newest:
+                left -= self._remove(path, entry, gone)
+        self._remove_unused(gone)
         self._size = self.size
 
-    def _remove(self, path: Path, entry: Entry) -> int:
-        """Remove one entry whose files nobody holds; return the bytes that are free then."""
+    def _remove(self, path: Path, entry: Entry, gone: set[str]) -> int:
+        """Remove one entry whose files nobody holds, note their names, and return the bytes that are free then."""
         with contextlib.suppress(OSError, CacheError):
             files = [self.objects / name for name, _ in values.files_of(_read_entry(path)["meta"])]
             claims = [try_pin(file, alone=True) for file in files if file.exists()]
@@ -403,14 +411,15 @@ class Store:
                     os.close(claim)
             if None not in claims:
                 path.unlink()
+                gone.update(file.name for file in files)
                 return entry.bytes
         return 0
 
-    def _remove_unused(self, *, everything: bool = False) -> None:
-        """Remove files that no entry has, and drafts and quarantined files that are old."""
+    def _remove_unused(self, gone: Collection[str] = (), *, everything: bool = False) -> None:
+        """Remove files that no entry has: old ones, and those whose entry is `gone`; and what is long in quarantine."""
         used = {name for path, _ in self._entries() for name, _ in values.files_of(_read_entry(path)["meta"])}
         for path, _ in self._files():
-            if path.name not in used and (everything or not _is_fresh(path)):
+            if path.name not in used and (everything or path.name in gone or not _is_fresh(path)):
                 path.unlink(missing_ok=True)
                 (self.root / "checked" / path.stem).unlink(missing_ok=True)
         for path in (self.root / "quarantine").glob("*"):

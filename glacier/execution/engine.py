@@ -390,7 +390,7 @@ class Engine:
             return self._call_directly(step, facts)
         if facts.settings["cache"]:
             forced = is_forced(self.options, step)
-            return cached(step, facts.settings, forced, lambda: self._compute(step, facts))
+            return cached(step, self.env, facts.settings, forced, lambda: self._compute(step, facts))
         return self._compute(step, facts)
 
     def _redirect(self, step: StepRun, facts: Facts) -> None:

@@ -5,7 +5,6 @@
 | `run_started`  | the run | before anything else                             | `detail`: the environment           |
 | `run_finished` | the run | after everything else                            | `seconds`, `error`, `detail`: state |
 | `started`      | a step  | an attempt of it begins                          | `attempt`, from 1                   |
-| `progress`     | a step  | it says how far it is                            | `rows`, `bytes`, `detail`           |
 | `retried`      | a step  | an attempt failed and another one follows        | `attempt`, `error`, `seconds`       |
 | `timed_out`    | a step  | an attempt ran longer than its timeout           | `attempt`, `seconds`, `error`       |
 | `planned`      | a step  | it returned a LazyFrame: nothing is computed yet | `seconds`                           |
@@ -43,7 +42,6 @@ Kind = Literal[
     "run_started",
     "run_finished",
     "started",
-    "progress",
     "retried",
     "timed_out",
     "planned",

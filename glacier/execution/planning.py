@@ -17,7 +17,7 @@ from glacier.resources import Bucket
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from glacier.cache.store import Stored
+    from glacier.cache.store import Stored, Why
     from glacier.execution.options import RunOptions
     from glacier.graph import Graph
     from glacier.recording import Trace
@@ -137,8 +137,9 @@ class _Reckoning:
             found = fingerprint(step.task.fn, arguments, step.task.settings(self.env))
         except Unfingerprintable as error:
             return None, f"cannot be cached: {error.part}: {error.message}"
-        stored = store().get(found.key)
-        return stored, "" if stored is not None else _changes(step.name, found)
+        kept = store(self.env)
+        stored = kept.get(found.key)
+        return stored, "" if stored is not None else _changes(kept.why(step.name, found))
 
     def _told(self, value: Any) -> Any:
         return self.kept[value._step()] if issubclass(type(value), Symbol) else value
@@ -150,11 +151,10 @@ class _Reckoning:
         return any(name in (step.key, step.name) for name in (*names, *self.options.only, *self.options.from_))
 
 
-def _changes(task: str, found: Any) -> str:
-    why = store().why(task, found)
+def _changes(why: Why) -> str:
     if why.entry is None:
         return "not kept yet"
-    return "changed: " + ", ".join(why.changes)
+    return ", ".join(why.changes) or "its result is no longer there"
 
 
 def _asked_for(graph: Graph, options: RunOptions) -> set[str]:

@@ -77,7 +77,7 @@ class Lines:
 
     def __call__(self, event: Event) -> None:
         """Say it, if it is worth a line."""
-        if event.key and event.kind not in {"started", "progress", "log"}:
+        if event.key and event.kind not in {"started", "log"}:
             self._say(sentence(event))
 
 
@@ -105,7 +105,7 @@ class LiveTable:
             self._start(event)
         elif event.kind == "run_finished":
             self._stop(event)
-        elif event.kind not in {"log", "progress"}:
+        elif event.kind != "log":
             self._note(event)
 
     def _start(self, event: Event) -> None:

@@ -4,7 +4,7 @@
 |------------------------|------------------|---------------------------------------------|
 | run_started            | waiting          |                                             |
 | started                | running          | the attempt                                 |
-| progress, log          | as before        | how far it is; a line of its log            |
+| log                    | as before        | a line of its log                           |
 | retried                | retried          | the error                                   |
 | timed_out              | as before        | the error; `retried` or `failed` follows    |
 | planned                | planned          | seconds                                     |

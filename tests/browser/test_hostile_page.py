@@ -37,7 +37,7 @@ value = pl.DataFrame({text: [text] for text in ATTACKS})
 with live(Graph(ATTACKS[0], tuple(nodes), tuple(edges)), env=env, values=lambda key: value) as shown:
     shown(Event("run_started", "r", "", "p", time.time()))
     for n, text in enumerate(ATTACKS):
-        for kind in ("started", "log", "progress", "failed"):
+        for kind in ("started", "log", "failed"):
             shown(Event(kind, text, f"a{n}", text, time.time(), 1, 0.1, 3, 4, text, text))
     shown(Event("run_finished", "r", "", "p", time.time(), error=ATTACKS[1], detail="failed"))
 """

@@ -50,7 +50,6 @@ def entry(shown: Live, key: str) -> list[Any]:
         ([event("cached", "a", rows=3)], ["cached", "cached · 3 rows", "3", "", 0]),
         ([event("skipped", "a", detail="not asked for")], ["skipped", "skipped", "", "", 0]),
         ([event("failed", "a", seconds=75, attempt=3)], ["failed", "failed · 1 min 15 s", "", "1 min 15 s", 3]),
-        ([event("started", "a"), event("progress", "a", detail="half")], ["running", "half", "", "", 0]),
         (
             [event("failed", "a", seconds=1, attempt=1), event("started", "a", attempt=2)],
             ["running", "running", "", "", 2],

@@ -112,7 +112,7 @@ def graph_of(text: str) -> Graph:
 def after_a_run(text: str) -> Live:
     """Return a board that has heard a text in every field of an event."""
     live = Live(graph_of(text))
-    for kind in ("run_started", "started", "progress", "log", "retried", "timed_out", "failed"):
+    for kind in ("run_started", "started", "log", "retried", "timed_out", "failed"):
         key = "" if kind == "run_started" else "a"
         live(Event(kind, text, key, text, time.time(), 1, 0.1, 3, 4, text, text))
     live(Event("run_finished", text, "", text, time.time(), error=text, detail=text))
