@@ -1,6 +1,6 @@
 """Six queries of TPC-H, each as a pipeline of tasks that pass LazyFrames on, beside the same functions called plainly.
 
-The tables are made with tpchgen-cli (`pip install tpchgen-cli`) when the folder does not have them. Every task is
+The tables are made with tpchgen-cli when the folder does not have them. Every task is
 written as one writes it without Glacier; the last one collects. Results are compared with those of the plain script.
 
     python benchmarks/tpch.py [scale factor] [rounds] [folder]
@@ -165,7 +165,13 @@ def make_tables(folder: Path, scale: float) -> None:
     missing = [table for table in TABLES if not (folder / f"{table}.parquet").exists()]
     if missing:
         folder.mkdir(parents=True, exist_ok=True)
-        command = ["tpchgen-cli", "parquet", "-s", f"{scale:g}", f"--output-dir={folder}"]
+        command = [
+            str(Path(sys.executable).with_name("tpchgen-cli")),
+            "parquet",
+            "-s",
+            f"{scale:g}",
+            f"--output-dir={folder}",
+        ]
         subprocess.run([*command, f"--tables={','.join(missing)}"], check=True)
 
 
