@@ -134,14 +134,8 @@ def integrity(folder: Path) -> str:
 
 def names(run: RunRecord, states: set[str]) -> set[str]:
     """The names of a run's tasks in these states, with the number that stands in their call."""
-    order = sorted((task.key for task in run.tasks), key=_count)
-    numbers = {key: sum(_place(other) == _place(key) for other in order[: order.index(key)]) for key in order}
     found = [task for task in run.tasks if task.state in states]
-    return {task.name if task.name == "save" else f"{task.name} {numbers[task.key]}" for task in found}
-
-
-def _place(key: str) -> str:
-    return key.partition("#")[0]
+    return {task.name if task.name == "save" else f"{task.name} {_count(task.key) - 1}" for task in found}
 
 
 def _count(key: str) -> int:
