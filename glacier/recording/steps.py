@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
@@ -38,6 +39,7 @@ ATOMS: frozenset[Any] = frozenset({type(None), bool, int, float, complex, str, b
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 """No keywords."""
 _COLLECTIONS: frozenset[Any] = frozenset({list, tuple, set})
+_NESTING: frozenset[Any] = _COLLECTIONS | {dict}
 
 
 class RecordedTask(Protocol):
@@ -247,6 +249,10 @@ def nested(value: Any) -> Iterator[Any]:
     if _type(value) not in _COLLECTIONS and _type(value) is not dict:
         yield value
         return
+    if _is_flat(value):
+        yield value
+        yield from reversed(list(value.values() if _type(value) is dict else value))
+        return
     todo: list[Any] = [value]
     seen: set[int] = set()
     while todo:
@@ -260,6 +266,11 @@ def nested(value: Any) -> Iterator[Any]:
 
 def _type(value: Any) -> Any:
     return cast("Any", type(value))
+
+
+def _is_flat(value: Any) -> bool:
+    """Whether a collection has no other one inside."""
+    return _NESTING.isdisjoint(map(type, _inside(value) or ()))
 
 
 def _inside(value: Any) -> Iterable[Any] | None:
@@ -281,6 +292,8 @@ def replaced(value: Any, replace: Callable[[Any], Any]) -> Any:
     """
     if _inside(value) is None:
         return replace(value)
+    if _is_flat(value):
+        return _replaced_flat(value, replace)
     done: dict[int, Any] = {}
     todo: list[tuple[Any, bool]] = [(value, False)]
     entered: set[int] = set()
@@ -295,6 +308,14 @@ def replaced(value: Any, replace: Callable[[Any], Any]) -> Any:
             todo.append((here, True))
             todo.extend((each, False) for each in _inside(here) or ())
     return done[id(value)]
+
+
+def _replaced_flat(value: Any, replace: Callable[[Any], Any]) -> Any:
+    if _type(value) is dict:
+        new: Any = {key: replace(each) for key, each in value.items()}
+        return value if all(new[key] is each for key, each in value.items()) else new
+    parts = [replace(each) for each in value]
+    return value if all(map(operator.is_, parts, value)) else _type(value)(parts)
 
 
 def _rebuilt(value: Any, done: Mapping[int, Any]) -> Any:
