@@ -208,13 +208,16 @@ class Step:
     @property
     def inputs(self) -> tuple[Input, ...]:
         """What the step needs, without doubles, in the order of the parameters."""
-        found = (self._input(source, label) for source, label in zip(self.needs, self.labels, strict=True))
-        return tuple(dict.fromkeys(found))
+        return tuple([Input(*each) for each in self._inputs()])
 
-    def _input(self, source: Step | Resource, label: Label) -> Input:
+    def _inputs(self) -> Iterable[tuple[str, str, Access]]:
+        found = [self._input(source, label) for source, label in zip(self.needs, self.labels, strict=True)]
+        return dict.fromkeys(found)
+
+    def _input(self, source: Step | Resource, label: Label) -> tuple[str, str, Access]:
         if not isinstance(label, str):
-            return Input(source.key, *label)
-        return Input(source.key, label, self._access(source, label))
+            return source.key, *label
+        return source.key, label, self._access(source, label)
 
     def _access(self, source: Step | Resource, name: str) -> Access:
         if isinstance(source, Step):
@@ -240,8 +243,8 @@ class Step:
     def edges(self) -> Iterator[Edge]:
         """Yield what the step needs, as edges of a graph."""
         key = self.key
-        for need in self.inputs:
-            yield Edge(need.source, key, need.name, need.access)
+        for source, name, access in self._inputs():
+            yield Edge(source, key, name, access)
 
 
 def nested(value: Any) -> Iterator[Any]:
