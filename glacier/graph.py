@@ -81,8 +81,8 @@ class Graph:
     edges: tuple[Edge, ...]
 
     def __post_init__(self) -> None:
-        twins = [key for key, count in Counter(node.key for node in self.nodes).items() if count > 1]
-        if twins:
+        if len(self._by_key) < len(self.nodes):
+            twins = [key for key, count in Counter(node.key for node in self.nodes).items() if count > 1]
             raise PipelineError(f"graph {self.name!r} has two nodes called {twins[0]!r}")
         strangers = {end for edge in self.edges for end in (edge.source, edge.target)} - self._by_key.keys()
         if strangers:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from functools import cached_property, partial, update_wrapper
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, overload
 
 from glacier import context, registry
 from glacier.errors import ConfigError, ResourceNotFoundError, UnboundTaskError
@@ -67,8 +67,8 @@ class Task:
             PipelineError: the pipeline being recorded belongs to another environment.
         """
         recorder = context.recorder.get()
-        if self.env is not None and isinstance(recorder, Recorder):
-            return recorder.call(self, args, kwargs)
+        if recorder is not None and self.env is not None:
+            return cast("Recorder", recorder).call(self, args, kwargs)
         env = self._bound_env()
         args, filled = self.signature.fill("task", self.name, env, args, kwargs)
         if context.usage.get() is not None:

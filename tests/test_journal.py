@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import pickle
+import shutil
 import sqlite3
 import stat
 import subprocess
@@ -24,10 +25,13 @@ from pydantic import SecretStr
 from glacier import GlacierEnv, home
 from glacier.config import LocalConfig
 from glacier.errors import GlacierWarning, JournalError, PipelineError, ResourceNotFoundError
-from glacier.execution.journal import History, database, owner, seal, values
-from glacier.execution.journal.writer import Batch, Begun, Ended, Row, Writer, values_of, writer
+from glacier.execution.journal import History, database, owner, seal, tiny, values
+from glacier.execution.journal.tiny import Lines, text_of
+from glacier.execution.journal.writer import Batch, Begun, Ended, Row, Writer, forget, values_of, writer
 from glacier.execution.memory import MISSING
+from glacier.execution.steps import StepRun
 from glacier.providers import LocalProvider
+from glacier.recording.steps import Spot
 
 
 @pytest.fixture
@@ -689,6 +693,81 @@ def test_a_journal_damaged_in_the_midst_of_a_run_is_set_aside(tmp_path: Path) ->
     assert [task.key for task in History(tmp_path)[0].tasks] == ["b"]
 
 
+SMALL = [
+    0,
+    -7,
+    2**62,
+    2**80,
+    True,
+    False,
+    None,
+    1.5,
+    float("inf"),
+    "",
+    'a "quoted" \\ text\n',
+    "é\ud800",
+    1 + 0j,
+    b"x",
+    "y" * 5000,
+]
+
+
+def test_tiny_tasks_share_rows_and_are_told_and_kept_one_by_one(env: GlacierEnv, switch: Switch) -> None:
+    @env.task()
+    def one(place: int) -> object:
+        switch.calls.append("one")
+        return SMALL[place % len(SMALL)]
+
+    @env.task()
+    def check(values: list[object]) -> list[object]:
+        if switch.on:
+            raise ValueError("the switch is on")
+        return values
+
+    @env.pipeline()
+    def many():
+        return check([one(place) for place in range(40 * len(SMALL))])
+
+    with pytest.raises(ValueError, match="the switch is on"):
+        many.run()
+    failed = env.runs[0]
+    with database.reading(home.home()) as connection:
+        assert connection is not None
+        rows = connection.execute("SELECT count(*) FROM task").fetchone()[0]
+        lines = tiny.rows(connection, failed.number)
+    assert rows + len(lines) == 40 * len(SMALL) + 1
+    assert lines
+    assert all(task.kept and task.attempts == 1 and task.seconds is not None for task in failed.tasks[:-1])
+    assert [task.name for task in failed.tasks] == ["one"] * 40 * len(SMALL) + ["check"]
+    starts = [task.started for task in failed.tasks]
+    assert starts == sorted(starts)
+    assert failed.graph is not None
+    assert {task.key for task in failed.tasks} == {node.key for node in failed.graph.nodes}
+    assert failed.value(lines[0]["key"]) == json.loads(lines[0]["value"])
+    switch.on = False
+    switch.calls.clear()
+    assert repr(many.resume()) == repr(SMALL * 40)
+    assert switch.calls == []
+
+
+def test_tiny_tasks_are_forgotten_with_their_run(tmp_path: Path) -> None:
+    books = Writer(tmp_path)
+    lines = Lines("r", books.note, Batch.tiny)
+    step = StepRun(Spot("a", 'a@"1:2', None), 2, 0, ())
+    step.seconds = 0.00002
+    books.open(begun("r"))
+    lines.add(step, 1.5, lambda _: "code", "", text_of(12) or "")
+    books.note(Ended("r", "done", 1.0, None))
+    assert books.flush()
+    (task,) = History(tmp_path)[0].tasks
+    assert (task.key, task.name, task.seconds) == ('a@"1:2#2', "a", 0.00002)
+    assert task.started == datetime.fromtimestamp(1.5, UTC)
+    connection = database.writable(tmp_path)
+    forget(connection, tmp_path, 1)
+    assert connection.execute("SELECT count(*) FROM tiny").fetchone()[0] == 0
+    connection.close()
+
+
 def test_a_newer_journal_is_refused_and_the_run_goes_on(env: GlacierEnv, switch: Switch) -> None:
     switch.on = False
     adding = wired(env, switch)
@@ -699,10 +778,29 @@ def test_a_newer_journal_is_refused_and_the_run_goes_on(env: GlacierEnv, switch:
         with sqlite3.connect(other / database.FILE) as connection:
             connection.execute(f"PRAGMA user_version = {database.VERSION + 1}")
         connection.close()
-        with pytest.warns(GlacierWarning, match="has format 2, this Glacier knows 1"):
+        with pytest.warns(GlacierWarning, match=f"has format {database.VERSION + 1}, this Glacier knows"):
             assert adding.run() == 6 + 4
         with pytest.raises(JournalError, match="upgrade glacier-workbench"):
             list(env.runs)
+
+
+def test_a_journal_of_the_first_version_is_read_and_gone_on_with(env: GlacierEnv, switch: Switch) -> None:
+    adding = wired(env, switch)
+    with pytest.raises(ValueError, match="the switch is on"):
+        adding.run()
+    with sqlite3.connect(home.home() / database.FILE) as connection:
+        connection.execute("DROP TABLE tiny")
+        connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    other = home.home().with_name(f"{home.home().name}-first")
+    shutil.copytree(home.home(), other)
+    with home.using(other):
+        assert [task.state for task in env.runs[0].tasks] == ["done", "planned", "done", "failed"]
+        switch.on = False
+        assert adding.resume() == 6 + 4
+        with database.reading(other) as connection:
+            assert connection is not None
+            assert connection.execute("SELECT count(*) FROM tiny").fetchone()[0] == 0
 
 
 def test_a_journal_that_cannot_be_written_stops_no_run(env: GlacierEnv, switch: Switch, tmp_path: Path) -> None:

@@ -382,7 +382,7 @@ class Engine:
 
     def _call(self, step: StepRun, facts: Facts) -> Any:
         """Return the value of a task."""
-        if self._memory is not None:
+        if self._memory is not None and not facts.quick:
             self._memory.began(step)
         if self._reading is not None:
             self._redirect(step, facts)

@@ -45,7 +45,10 @@ class Memory(Protocol):
         ...
 
     def began(self, step: StepRun) -> None:
-        """Take note that a step runs now; its arguments still are what the body gave."""
+        """Take note that a step runs now; its arguments still are what the body gave.
+
+        A step that will be over at once is only told of by its end.
+        """
         ...
 
     def ended(self, step: StepRun, value: Any) -> None:

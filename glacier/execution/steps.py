@@ -56,6 +56,9 @@ class StepRun(LiveStep):
     rank = 0
     awaited = False
 
+    # Whether the journal was told that it began.
+    told = False
+
     # Of a step that returned a LazyFrame: the plan, until it is computed. Of one that builds on a plan: with whom it
     # shares it, and whether it has met them.
     plan: Any = None

@@ -44,6 +44,7 @@ class Recorder(ABC):
         self._places: dict[str, Spot] = {}
         self._known: set[RecordedTask] = set()
         self._complete = 0
+        self._last = Step(Spot("", "", None), 1, 0, ())
 
     @abstractmethod
     def call(self, task: RecordedTask, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
@@ -141,10 +142,12 @@ class Recorder(ABC):
             self.group = outer
 
     def _step(self, name: str, frame: FrameType) -> Step:
-        # A call in the body itself is found by its instruction alone, any other by the whole way to it.
-        spot = self._spots.get((name, frame.f_lasti)) if frame.f_code is self.body else None
+        way = self._short_way(name, frame)
+        spot = self._spots.get(way)
         if spot is None:
             spot = self._spot(name, frame)
+            if way:
+                self._spots[way] = spot
         spot.count = number = spot.count + 1
         steps = self.steps
         step = self._make(spot, number, len(steps), self.group)
@@ -152,6 +155,19 @@ class Recorder(ABC):
         if self.decisions:
             step.decisions = self.decisions
         return step
+
+    def _short_way(self, name: str, frame: FrameType) -> tuple[Any, ...]:
+        """Tell a call in the body itself, or in what it calls or a comprehension of its, by its instructions alone.
+
+        Any other is found by the whole way to it: see `_spot`.
+        """
+        body = self.body
+        if frame.f_code is body:
+            return name, frame.f_lasti
+        above = frame.f_back
+        if above is None or above.f_code is not body:
+            return ()
+        return name, id(frame.f_code), frame.f_lasti, above.f_lasti
 
     def _make(self, spot: Spot, number: int, serial: int, group: tuple[str, ...]) -> Step:
         return Step(spot, number, serial, group)
@@ -188,20 +204,28 @@ class Recorder(ABC):
                 labels.append(name)
                 continue
             for inner in nested(value):
-                for each in self._sources(inner):
+                if type(inner) in ATOMS:
+                    continue
+                source = self.step_of(inner)
+                found = self._sources(inner) if source is None else (source,)
+                for each in found:
                     needs.append(each)
                     labels.append(name)
         if needs:
-            step.needs = tuple(needs)
-            step.labels = tuple(labels)
+            self._share(step, needs, tuple(labels))
+
+    def _share(self, step: Step, needs: list[Step | Resource], labels: tuple[Label, ...]) -> None:
+        """Give a step what it needs, in the tuples of the step before where they are the same."""
+        last = self._last
+        step.labels = last.labels if last.labels == labels else labels
+        same = len(needs) == len(last.needs) == 1 and needs[0] is last.needs[0]
+        step.needs = last.needs if same else tuple(needs)
+        if len(step.args) == len(last.args) == 1 and step.args[0] is last.args[0]:
+            step.args = last.args
+        self._last = step
 
     def _sources(self, value: Any) -> Iterator[Step | Resource]:
-        if type(value) in ATOMS:
-            return
-        step = self.step_of(value)
-        if step is not None:
-            yield step
-            return
+        """Yield what stands in a value that is no handle itself."""
         yield from self.steps_within(value)
         known = self._by_identity.get(id(value))
         if known is None and _is_resource(value):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
@@ -38,6 +39,7 @@ ATOMS: frozenset[Any] = frozenset({type(None), bool, int, float, complex, str, b
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 """No keywords."""
 _COLLECTIONS: frozenset[Any] = frozenset({list, tuple, set})
+_NESTING: frozenset[Any] = _COLLECTIONS | {dict}
 
 
 class RecordedTask(Protocol):
@@ -206,13 +208,16 @@ class Step:
     @property
     def inputs(self) -> tuple[Input, ...]:
         """What the step needs, without doubles, in the order of the parameters."""
-        found = (self._input(source, label) for source, label in zip(self.needs, self.labels, strict=True))
-        return tuple(dict.fromkeys(found))
+        return tuple([Input(*each) for each in self._inputs()])
 
-    def _input(self, source: Step | Resource, label: Label) -> Input:
+    def _inputs(self) -> Iterable[tuple[str, str, Access]]:
+        found = [self._input(source, label) for source, label in zip(self.needs, self.labels, strict=True)]
+        return dict.fromkeys(found)
+
+    def _input(self, source: Step | Resource, label: Label) -> tuple[str, str, Access]:
         if not isinstance(label, str):
-            return Input(source.key, *label)
-        return Input(source.key, label, self._access(source, label))
+            return source.key, *label
+        return source.key, label, self._access(source, label)
 
     def _access(self, source: Step | Resource, name: str) -> Access:
         if isinstance(source, Step):
@@ -238,14 +243,18 @@ class Step:
     def edges(self) -> Iterator[Edge]:
         """Yield what the step needs, as edges of a graph."""
         key = self.key
-        for need in self.inputs:
-            yield Edge(need.source, key, need.name, need.access)
+        for source, name, access in self._inputs():
+            yield Edge(source, key, name, access)
 
 
 def nested(value: Any) -> Iterator[Any]:
     """Yield `value` and, where it is a plain list, tuple, set or dict, everything inside it."""
     if _type(value) not in _COLLECTIONS and _type(value) is not dict:
         yield value
+        return
+    if _is_flat(value):
+        yield value
+        yield from reversed(list(value.values() if _type(value) is dict else value))
         return
     todo: list[Any] = [value]
     seen: set[int] = set()
@@ -260,6 +269,11 @@ def nested(value: Any) -> Iterator[Any]:
 
 def _type(value: Any) -> Any:
     return cast("Any", type(value))
+
+
+def _is_flat(value: Any) -> bool:
+    """Whether a collection has no other one inside."""
+    return _NESTING.isdisjoint(map(type, _inside(value) or ()))
 
 
 def _inside(value: Any) -> Iterable[Any] | None:
@@ -281,6 +295,8 @@ def replaced(value: Any, replace: Callable[[Any], Any]) -> Any:
     """
     if _inside(value) is None:
         return replace(value)
+    if _is_flat(value):
+        return _replaced_flat(value, replace)
     done: dict[int, Any] = {}
     todo: list[tuple[Any, bool]] = [(value, False)]
     entered: set[int] = set()
@@ -295,6 +311,14 @@ def replaced(value: Any, replace: Callable[[Any], Any]) -> Any:
             todo.append((here, True))
             todo.extend((each, False) for each in _inside(here) or ())
     return done[id(value)]
+
+
+def _replaced_flat(value: Any, replace: Callable[[Any], Any]) -> Any:
+    if _type(value) is dict:
+        new: Any = {key: replace(each) for key, each in value.items()}
+        return value if all(new[key] is each for key, each in value.items()) else new
+    parts = [replace(each) for each in value]
+    return value if all(map(operator.is_, parts, value)) else _type(value)(parts)
 
 
 def _rebuilt(value: Any, done: Mapping[int, Any]) -> Any:

@@ -309,6 +309,10 @@ class _Merger:
         return " and ".join(str(decision) for decision in self._governing(found)) or "on some ways"
 
     def _edges(self, steps: Mapping[str, list[Step]]) -> Iterator[Edge]:
+        if len(self.paths) == 1:
+            for (step,) in steps.values():
+                yield from step.edges()
+            return
         for found in steps.values():
             having: dict[Edge, list[Step]] = {}
             for step in found:

@@ -4,6 +4,7 @@
 |-------------|---------------------------------------------------------------------------------|
 | database.py | the tables in SQLite, their version, and what happens to a damaged one          |
 | writer.py   | brings what happens to disk, in batches or at once                              |
+| tiny.py     | tasks that are over at once, many in one row                                      |
 | book.py     | the entry of one run: listens to its events, keeps its values                   |
 | values.py   | which values are kept, and in which form                                        |
 | identity.py | what makes a step of one run the same as one of another                         |

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from glacier.execution.journal import identity, values
 from glacier.execution.journal.resume import IN_FILE, Earlier
+from glacier.execution.journal.tiny import Lines, text_of
 from glacier.execution.journal.writer import HURRIED, PAUSE, Begun, Ended, Row, values_of, writer
 from glacier.execution.memory import MISSING
 from glacier.execution.steps import StepRun
@@ -24,7 +25,7 @@ from glacier.recording.steps import ATOMS
 from glacier.resources.border import redacted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from glacier.execution.journal.records import RunRecord
     from glacier.execution.journal.writer import Batch
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from glacier.execution.run import Run
     from glacier.recording import Step
     from glacier.recording.live import LiveRecorder
+    from glacier.recording.steps import Spot
 
 __all__ = ["Book", "Plan"]
 
@@ -69,6 +71,7 @@ class Book:
         self._zero = run.started.timestamp() - time.perf_counter()
         self._writer = writer(home)
         self._note = self._writer.note
+        self._lines = Lines(run.id, self._note, _write_lines)
         self.home = self._writer.home
         self._begun = Begun(run.id, _columns(run, plan))
 
@@ -79,12 +82,16 @@ class Book:
     # --- what happens -----------------------------------------------------------------------------------------------
 
     def began(self, step: StepRun) -> None:
-        """Take note that a step runs now; one that will be over at once is told of by its end."""
-        if not step.facts.quick:
-            self._note((_write_begin, self.run.id, self, step))
+        """Take note that a step runs now."""
+        step.told = True
+        self._note((_write_begin, self.run.id, self, step))
 
     def ended(self, step: StepRun, value: Any) -> None:
         """Keep the value of a step; one that ran for long is committed before its thread goes on."""
+        if self._is_tiny(step) and (text := text_of(value)) is not None:
+            arguments = identity.arguments_of(step.args, step.kwargs, self._body)
+            self._lines.add(step, self._zero + step.began, self.code_of, arguments, text if self._keeps else "null")
+            return
         if type(value) in ATOMS and type(value) is not bytes:
             self._note((_write_atom, self.run.id, self, step, (step.args, step.kwargs, value)))
         else:
@@ -197,6 +204,11 @@ class Book:
         self._weight += len(found.data)
         return found
 
+    def _is_tiny(self, step: StepRun) -> bool:
+        """Whether nothing was told of a step before its end, and need not be committed now."""
+        over = step.seconds is not None and step.seconds < PAUSE
+        return over and not step.told and step.attempts == 1 and self._earlier is None
+
     def _commit(self, step: StepRun) -> None:
         if step.seconds is not None and step.seconds > PAUSE:
             self._writer.flush(HURRIED)
@@ -250,6 +262,10 @@ def _write_value(batch: Batch, run: int, book: Book, step: StepRun, known: tuple
     row = _write_state(batch, run, step)
     row[Row.STARTED : Row.ATTEMPTS + 1] = book.when(step), step.seconds, step.rows, step.bytes, step.attempts
     row[Row.CODE :] = book.code_of(step), book.arguments_of(args, kwargs), form, data
+
+
+def _write_lines(batch: Batch, run: int, lines: list[str]) -> None:
+    batch.tiny(run, lines)
 
 
 def _write_change(batch: Batch, run: int, step: StepRun, state: str, seconds: float | None) -> None:
@@ -361,15 +377,45 @@ def _target(pipeline: Any) -> str | None:
 def _graph(recorder: LiveRecorder) -> str:
     """Return the graph as JSON: rows rather than mappings, since there may be many thousands."""
     resources = [(each.key, each.name, each.kind) for each in recorder.resources.values()]
-    steps = [
-        (step.key, step.name, "inline" if step.task is None else "task", step.group, _needs(step))
-        for step in recorder.steps
-    ]
-    return json.dumps({"name": recorder.name, "resources": resources, "steps": steps})
+    steps = _Drawing().steps(recorder.steps)
+    return f'{{"name": {json.dumps(recorder.name)}, "resources": {json.dumps(resources)}, "steps": [{steps}]}}'
 
 
-def _needs(step: Step) -> list[tuple[Any, ...]]:
-    """Return what a step needs: the key, as which parameter, and the access where it is no data."""
-    if all(type(source) is StepRun for source in step.needs):
-        return list(zip([source.key for source in step.needs], step.labels, strict=True))
-    return [(need.source, need.name, need.access) for need in step.inputs]
+class _Drawing:
+    """Writes steps as JSON without an object for each: what the garbage collector has to look at costs far more."""
+
+    def __init__(self) -> None:
+        self._places: dict[Spot, str] = {}
+        self._facts: dict[tuple[Any, ...], str] = {}
+        self._labels: dict[Any, str] = {}
+
+    def steps(self, steps: Iterable[Step]) -> str:
+        """Return the steps as an array without its brackets."""
+        return ",".join([f"[{self._key(step)},{self._about(step)},[{self._needs(step)}]]" for step in steps])
+
+    def _key(self, step: Step) -> str:
+        place = self._places.get(step.spot)
+        if place is None:
+            place = self._places[step.spot] = json.dumps(step.spot.place)[:-1]
+        return f'{place}"' if step.number == 1 else f'{place}#{step.number}"'
+
+    def _about(self, step: Step) -> str:
+        which = step.spot, step.task is None, step.group
+        about = self._facts.get(which)
+        if about is None:
+            kind = "inline" if step.task is None else "task"
+            about = self._facts[which] = json.dumps([step.name, kind, step.group])[1:-1]
+        return about
+
+    def _needs(self, step: Step) -> str:
+        """Return what a step needs: the key, as which parameter, and the access where it is no data."""
+        found: list[str] = []
+        for source, label in zip(step.needs, step.labels, strict=True):
+            if not isinstance(source, StepRun):
+                return json.dumps([(need.source, need.name, need.access) for need in step.inputs])[1:-1]
+            found.append(f"[{self._key(source)},{self._labels.get(label) or self._label(label)}]")
+        return ",".join(found)
+
+    def _label(self, label: Any) -> str:
+        text = self._labels[label] = json.dumps(label)
+        return text

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["FILE", "VERSION", "is_damage", "reading", "set_aside", "writable"]
 
 FILE = "runs.sqlite"
-VERSION = 1
+VERSION = 2
 """The version of the tables, kept in SQLite's `user_version`."""
 
 _BUSY = 10.0
@@ -44,6 +44,9 @@ CREATE INDEX attempt_of_task ON attempt (run, key);
 CREATE TABLE log (run INTEGER NOT NULL, key TEXT NOT NULL, time REAL NOT NULL, line TEXT NOT NULL);
 CREATE INDEX log_of_task ON log (run, key);
 """
+
+_TINY = "CREATE TABLE tiny (run INTEGER NOT NULL, lines TEXT NOT NULL); CREATE INDEX tiny_of_run ON tiny (run)"
+"""What version 2 adds: see `tiny`."""
 
 
 def writable(home: Path) -> sqlite3.Connection:
@@ -73,10 +76,10 @@ def _upgrade(connection: sqlite3.Connection, home: Path) -> None:
     if _version(connection, home) == VERSION:
         return
     connection.execute("BEGIN IMMEDIATE")  # another process may be here too: the second one finds all done
-    if _version(connection, home) == 0:
-        for statement in _TABLES.split(";"):
-            connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {VERSION}")
+    missing = [_TABLES, _TINY][_version(connection, home) :]
+    for statement in ";".join(missing).split(";"):
+        connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {VERSION}")
     connection.execute("COMMIT")
 
 

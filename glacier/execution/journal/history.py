@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, overload
 
 from glacier.errors import ResourceNotFoundError, did_you_mean
-from glacier.execution.journal import database, owner, values
+from glacier.execution.journal import database, owner, tiny, values
 from glacier.execution.journal.records import Attempt, LogLine, RunRecord, TaskRecord, rows_html, rows_text
 from glacier.execution.journal.resume import IN_FILE
 from glacier.execution.journal.writer import values_of
@@ -17,11 +17,13 @@ from glacier.graph import Edge, Graph, Node
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Mapping
     from pathlib import Path
 
 __all__ = ["History", "attempts_of", "graph_of", "logs_of", "tasks_of", "value_of"]
 
 _SHOWN = 20
+_COLUMNS = ("key", "name", "state", "started", "seconds", "rows", "bytes", "attempts", "error", "cache")
 _HEADINGS = ("run", "pipeline", "environment", "state", "started (UTC)", "seconds", "error")
 
 
@@ -155,15 +157,23 @@ def _record(home: Path, row: sqlite3.Row) -> RunRecord:
 
 def tasks_of(run: RunRecord) -> list[TaskRecord]:
     """Return the steps of a run in the order in which they began; those that never did come last."""
-    columns = "key, name, state, started, seconds, rows, bytes, attempts, error, cache, form IS NOT NULL AS kept"
-    statement = f"SELECT {columns} FROM task WHERE run = ? ORDER BY started IS NULL, started, key"  # noqa: S608
-    return [_task(run, row) for row in _rows(run, statement)]
+    statement = f"SELECT {', '.join(_COLUMNS)}, form FROM task WHERE run = ?"  # noqa: S608 - the names are ours
+    with database.reading(run.home) as connection:
+        if connection is None:
+            return []
+        found = connection.execute(statement, (run.number,)).fetchall()
+        lines = tiny.rows(connection, run.number)
+    return [_task(run, row) for row in sorted([*map(dict[str, Any], found), *lines], key=_order)]
 
 
-def _task(run: RunRecord, row: sqlite3.Row) -> TaskRecord:
-    values = dict(row)
+def _order(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return row["started"] is None, row["started"] or 0.0, row["key"]
+
+
+def _task(run: RunRecord, row: Mapping[str, Any]) -> TaskRecord:
+    values = {name: row[name] for name in _COLUMNS}
     values["started"] = None if row["started"] is None else _when(row["started"])
-    values["kept"] = bool(row["kept"])
+    values["kept"] = row["form"] is not None
     if run.state != "running" and row["state"] == "running":
         values["state"] = "interrupted" if run.state == "interrupted" else "cancelled"
     return TaskRecord(**values)
@@ -193,12 +203,17 @@ def logs_of(run: RunRecord, task: str | None) -> list[LogLine]:
 
 def value_of(run: RunRecord, task: str) -> Any:
     """Return what the task of that name or key returned, None where that was not kept or cannot be read any more."""
-    kept = _rows(run, "SELECT key, name, form, value FROM task WHERE run = ? AND form IS NOT NULL")
+    with database.reading(run.home) as connection:
+        if connection is None:
+            return None
+        rows = connection.execute("SELECT key, name, form, value FROM task WHERE run = ?", (run.number,)).fetchall()
+        rows += tiny.rows(connection, run.number)
+    kept = [row for row in rows if row["form"] is not None]
     found = [_value(run, row) for row in kept if task in {row["name"], row["key"]}]
     return found[0] if found and found[0] is not MISSING else None
 
 
-def _value(run: RunRecord, row: sqlite3.Row) -> Any:
+def _value(run: RunRecord, row: Mapping[str, Any] | sqlite3.Row) -> Any:
     form: str = row["form"]
     if not form.endswith(IN_FILE):
         return values.load(form, row["value"])

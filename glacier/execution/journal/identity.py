@@ -97,14 +97,17 @@ def arguments_of(args: tuple[Any, ...], kwargs: Mapping[str, Any], body: str) ->
     `body` is the fingerprint of the pipeline's body: it stands for what the body did to a value by itself. What was
     passed plainly may be secret, so it is told by a checksum with a key.
     """
-    if not kwargs and all(map(_is_of_task, args)):
+    if not kwargs and _are_of_tasks(args):
         return ""
     text = ";".join([_token(value, body) for value in args] + [f"{n}={_token(v, body)}" for n, v in kwargs.items()])
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), key=seal.key(), digest_size=12).hexdigest()
 
 
-def _is_of_task(value: Any) -> bool:
-    return type(value) is Deferred and value._self_step.task is not None
+def _are_of_tasks(values: tuple[Any, ...]) -> bool:
+    for value in values:  # noqa: SIM110 - asked for every step, and a generator costs as much as the rest
+        if type(value) is not Deferred or value._self_step.task is None:
+            return False
+    return True
 
 
 def _token(value: Any, body: str, depth: int = 0) -> str:

@@ -8,7 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from glacier.errors import GlacierWarning, PipelineError
-from glacier.execution.journal import database, values
+from glacier.execution.journal import database, tiny, values
 from glacier.execution.journal.writer import values_of
 from glacier.execution.memory import MISSING
 
@@ -109,7 +109,8 @@ def _entries(record: RunRecord) -> dict[str, _Entry]:
         rows = connection.execute(
             "SELECT key, state, name, code, arguments, form, value FROM task WHERE run = ?", (record.number,)
         )
-        return {row["key"]: _Entry(*tuple(row)[1:]) for row in rows}
+        found = [*rows, *tiny.rows(connection, record.number)]
+        return {row["key"]: _Entry(*[row[name] for name in _Entry._fields]) for row in found}
 
 
 def check(record: RunRecord, pipeline: str, environment: str) -> None:

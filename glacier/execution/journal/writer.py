@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from glacier.errors import GlacierWarning, JournalError
 from glacier.execution.journal import database, owner
+from glacier.execution.journal.tiny import Lines, said
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,6 +89,7 @@ class Writer:
         """Take the end of a run, or what became of a step, to be written soon.
 
         The latter is a tuple: a function, the run's id, and more; the function is called with a `Batch` and the rest.
+        `Lines` become such a tuple when they are taken.
         """
         self._pending.append(item)
         if not self._wake.is_set():
@@ -129,7 +131,9 @@ class Writer:
         items = self._pending[:count]
         del self._pending[:count]
         waiting = [item for item in items if isinstance(item, threading.Event)]
-        told = [item for item in items if not isinstance(item, threading.Event)]
+        told = [
+            item.taken() if isinstance(item, Lines) else item for item in items if not isinstance(item, threading.Event)
+        ]
         if told and not self.off:
             self._commit(told)
         for each in waiting:
@@ -212,6 +216,7 @@ class Batch:
         self.home = home
         self.attempts: list[tuple[Any, ...]] = []
         self.logs: list[tuple[Any, ...]] = []
+        self._lines: list[tuple[int, str]] = []
         self._connection = connection
         self._numbers = numbers
         self._tasks: dict[tuple[int, str], list[Any]] = {}
@@ -238,6 +243,10 @@ class Batch:
             row = self._tasks[run, key] = [name, None, None, None, None, None, 0, None, None, None, None, None, None]
         return row
 
+    def tiny(self, run: int, lines: list[str]) -> None:
+        """Write the lines of steps that were over at once."""
+        self._lines += [(run, text) for text in said(lines)]
+
     def draw(self, run: int, graph: str) -> None:
         """Write the graph of a run, as JSON."""
         self._connection.execute("UPDATE run SET graph = ? WHERE number = ?", (graph, run))
@@ -263,6 +272,8 @@ class Batch:
     def _insert(self) -> None:
         rows = [(run, key, *row) for (run, key), row in self._tasks.items()]
         self._connection.executemany(_UPSERT, rows)
+        if self._lines:
+            self._connection.executemany("INSERT INTO tiny VALUES (?, ?)", self._lines)
         if self.attempts:
             self._connection.executemany("INSERT INTO attempt VALUES (?, ?, ?, ?, ?, ?, ?)", self.attempts)
         if self.logs:
@@ -313,7 +324,7 @@ def forget(connection: sqlite3.Connection, home: Path, last: int) -> None:
     over = "number <= ? AND state != 'running'"
     for (run,) in connection.execute(f"SELECT id FROM run WHERE {over}", (last,)).fetchall():  # noqa: S608
         shutil.rmtree(values_of(home, run), ignore_errors=True)
-    for table in ("task", "attempt", "log"):
+    for table in ("task", "tiny", "attempt", "log"):
         connection.execute(f"DELETE FROM {table} WHERE run IN (SELECT number FROM run WHERE {over})", (last,))  # noqa: S608
     connection.execute(f"DELETE FROM run WHERE {over}", (last,))  # noqa: S608
     connection.execute("COMMIT")
