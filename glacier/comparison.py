@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from glacier.environment import GlacierEnv
+    from glacier.infrastructure.collect import Recorded
     from glacier.infrastructure.outline import Outline
     from glacier.settings import Effective
     from glacier.tasks import Pipeline
@@ -149,17 +150,33 @@ def _infrastructure(left: GlacierEnv, right: GlacierEnv, pipelines: Iterable[Pip
     return Infrastructure(rows, (len(mine), len(theirs)), same, tuple(dict.fromkeys((*said, *also_said))))
 
 
-def _outlines(env: GlacierEnv, pipelines: Iterable[Pipeline]) -> tuple[dict[str, Outline], tuple[str, ...]]:
-    """Return what an environment would generate, or a line that says why that is not known."""
+def _outlines(env: GlacierEnv, pipelines: Iterable[Pipeline]) -> tuple[dict[str, Outline], list[str]]:
+    """Return what an environment would generate, and a line for each pipeline, or all, of which that is not known."""
     from glacier.infrastructure.outline import outline
-    from glacier.modes import recorded
 
     own = {name: env.find_pipeline(name) for name in env.pipelines}
-    bound = {each.name: each.bound_to(env) for each in pipelines if each.name not in own}
+    bound = [each.bound_to(env) for each in pipelines if each.name not in own]
+    followed = [_followed(env, each) for each in (*own.values(), *bound)]
+    notes = [each for each in followed if isinstance(each, str)]
     try:
-        return outline(env, [recorded(each, env, each.body) for each in (*own.values(), *bound.values())]), ()
+        return outline(env, [each for each in followed if not isinstance(each, str)]), notes
     except GlacierError as error:
-        return {}, (f"infrastructure of {env.name} is not known: {' '.join(str(error).split())}",)
+        return {}, [*notes, _unknown(f"infrastructure of {env.name}", error)]
+
+
+def _followed(env: GlacierEnv, pipeline: Pipeline) -> Recorded | str:
+    """Return a pipeline's trace; where its body cannot be followed, as without a parameter, a line that says so."""
+    from glacier.modes import recorded
+
+    try:
+        return recorded(pipeline, env, pipeline.body)
+    except Exception as error:  # the body is the user's: whatever it raises, the rest is compared
+        return _unknown(f"infrastructure of pipeline {pipeline.name} in {env.name}", error)
+
+
+def _unknown(what: str, error: Exception) -> str:
+    said = str(error) if isinstance(error, GlacierError) else f"{type(error).__name__}: {error}"
+    return f"{what} is not known: {' '.join(said.split())}"
 
 
 def _of(address: str, left: Mapping[str, Outline], right: Mapping[str, Outline]) -> Iterator[Difference]:

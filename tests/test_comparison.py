@@ -125,6 +125,26 @@ def test_what_cannot_be_generated_is_said_and_the_settings_are_compared_still(pr
     assert "infrastructure of prod is not known" in found._repr_html_()
 
 
+def test_a_pipeline_that_cannot_be_followed_is_said_and_the_rest_counts(project: Project) -> None:
+    dev, prod = project.env("dev"), project.env("prod")
+
+    @dev.pipeline()
+    def asking(day: str) -> str:
+        return day
+
+    @dev.pipeline()
+    def broken() -> float:
+        return 1 / 0
+
+    found = diff(dev, prod, pipelines=[asking, broken]).infrastructure
+    assert found.sizes == (0, 6)
+    said = "\n".join(found.notes)
+    assert "infrastructure of pipeline asking in prod is not known: " in said
+    assert "nothing for its parameter 'day'" in said
+    assert "infrastructure of pipeline broken in dev is not known: ZeroDivisionError: division by zero" in said
+    assert len(found.notes) == 4
+
+
 def test_pipelines_count_in_each_environment(project: Project) -> None:
     @project.env("dev").task(executor="lambda")
     def total(sales: Bucket) -> pl.DataFrame:
