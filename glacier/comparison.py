@@ -1,4 +1,4 @@
-"""What differs between two environments: effective settings, each with the level of the cascade it came from."""
+"""What differs between two environments: effective settings, each with its level of the cascade, and infrastructure."""
 
 from __future__ import annotations
 
@@ -6,15 +6,19 @@ import html
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from glacier.settings import Level, Settings, cascade, defaults
+from glacier.errors import GlacierError
+from glacier.settings import Level, Row, Settings, cascade, defaults
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from glacier.environment import GlacierEnv
-    from glacier.settings import Effective, Row
+    from glacier.infrastructure.collect import Recorded
+    from glacier.infrastructure.outline import Outline
+    from glacier.settings import Effective
+    from glacier.tasks import Pipeline
 
-__all__ = ["Comparison", "Difference", "diff"]
+__all__ = ["Comparison", "Difference", "Infrastructure", "diff"]
 
 _ABSENT = "-"
 _CELL = 'style="text-align:left;padding:2px 8px;border-bottom:1px solid"'
@@ -43,12 +47,37 @@ class Difference:
 
 
 @dataclass(frozen=True)
+class Infrastructure:
+    """What two environments would generate: each differing setting by address, with the Glacier resource it is for.
+
+    An address that only one side has is one row, its kind. `sizes` are the counts of resources, `same` how many are
+    equal; `notes` say why nothing is known of a side.
+    """
+
+    rows: tuple[Difference, ...] = ()
+    sizes: tuple[int, int] = (0, 0)
+    same: int = 0
+    notes: tuple[str, ...] = ()
+
+    def plain(self) -> dict[str, Any]:
+        """Return it in JSON's own types."""
+        names = ("address", "setting", "left", "left_for", "right", "right_for")
+        rows = [dict(zip(names, row.cells(), strict=True)) for row in self.rows]
+        return {
+            "resources": {"left": self.sizes[0], "right": self.sizes[1], "same": self.same},
+            "differences": [{"kind": row["address"].partition(".")[0], **row} for row in rows],
+            "notes": list(self.notes),
+        }
+
+
+@dataclass(frozen=True)
 class Comparison:
     """Two environments side by side; `rows` has what is the same, too."""
 
     left: str
     right: str
     rows: tuple[Difference, ...]
+    infrastructure: Infrastructure = Infrastructure()
 
     @property
     def differences(self) -> tuple[Difference, ...]:
@@ -59,7 +88,9 @@ class Comparison:
         """Return the differences in JSON's own types."""
         names = ("section", "setting", "left", "left_from", "right", "right_from")
         rows = [dict(zip(names, row.cells(), strict=True)) for row in self.differences]
-        return {"left": self.left, "right": self.right, "same": len(self.rows) - len(rows), "differences": rows}
+        same = len(self.rows) - len(rows)
+        found = {"left": self.left, "right": self.right, "same": same, "differences": rows}
+        return {**found, "infrastructure": self.infrastructure.plain()}
 
     @property
     def summary(self) -> str:
@@ -67,35 +98,102 @@ class Comparison:
         count = len(self.differences)
         return f"{self.left} and {self.right}: {count} settings differ, {len(self.rows) - count} are the same"
 
-    def _table(self) -> list[tuple[str, ...]]:
-        head = ("", "setting", self.left, "from", self.right, "from")
-        return [head, *(row.cells() for row in self.differences)]
+    @property
+    def infrastructure_summary(self) -> str:
+        """How much each side would generate, on one line."""
+        left, right = self.infrastructure.sizes
+        counts = f"{left} resources in {self.left}, {right} in {self.right}"
+        return f"infrastructure: {counts}, {self.infrastructure.same} the same"
+
+    def _tables(self) -> list[tuple[str, list[tuple[str, ...]]]]:
+        """Return each table, head first, with the line above it; an empty table has no head."""
+        parts = [
+            (self.summary, self.differences, "from"),
+            (self.infrastructure_summary, self.infrastructure.rows, "for"),
+        ]
+        tables: list[tuple[str, list[tuple[str, ...]]]] = []
+        for title, rows, origin in parts:
+            head = ("", "setting", self.left, origin, self.right, origin)
+            tables.append((title, [head, *(row.cells() for row in rows)] if rows else []))
+        return tables
 
     def __str__(self) -> str:
-        if not self.differences:
-            return self.summary
-        table = self._table()
-        wide = [max(len(row[column]) for row in table) for column in range(6)]
-        lines = ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, wide, strict=True)) for row in table]
-        return "\n".join([self.summary, *(line.rstrip() for line in lines)])
+        lines = [line for title, table in self._tables() for line in (title, *_text_lines(table))]
+        return "\n".join([*lines, *self.infrastructure.notes])
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text(str(self))
 
     def _repr_html_(self) -> str:
-        head, *body = self._table()
-        lines = [_html_line("th", head), *(_html_line("td", row) for row in body)]
-        table = f'<table style="border-collapse:collapse;color:inherit;background:none">{"".join(lines)}</table>'
-        return f"<div>{html.escape(self.summary)}</div>{table if body else ''}"
+        notes = "".join(f"<div>{html.escape(note)}</div>" for note in self.infrastructure.notes)
+        return (
+            "".join(f"<div>{html.escape(title)}</div>{_html_table(table)}" for title, table in self._tables()) + notes
+        )
 
 
-def diff(left: GlacierEnv, right: GlacierEnv) -> Comparison:
-    """Compare two environments: provider, resources (kind, address, settings) and tasks, by name.
+def diff(left: GlacierEnv, right: GlacierEnv, *, pipelines: Iterable[Pipeline] = ()) -> Comparison:
+    """Compare two environments: provider, resources (kind, address, settings) and tasks, by name; and infrastructure.
 
-    Each value comes with the level of the cascade that gave it. Nothing is reached over the network.
+    Each value comes with the level of the cascade that gave it. Infrastructure is what `export` would generate for all
+    that is registered and all pipelines of either environment, with `pipelines` bound to it; where an environment is on
+    this machine that is nothing. Nothing is reached over the network.
     """
+    more = tuple(pipelines)
     sides = _sections(left), _sections(right)
-    return Comparison(left.name, right.name, tuple(_rows(*sides)))
+    return Comparison(left.name, right.name, tuple(_rows(*sides)), _infrastructure(left, right, more))
+
+
+def _infrastructure(left: GlacierEnv, right: GlacierEnv, pipelines: Iterable[Pipeline]) -> Infrastructure:
+    (mine, said), (theirs, also_said) = _outlines(left, pipelines), _outlines(right, pipelines)
+    same = sum(mine[address] == theirs.get(address) for address in mine)
+    rows = tuple(row for address in dict.fromkeys([*mine, *theirs]) for row in _of(address, mine, theirs))
+    return Infrastructure(rows, (len(mine), len(theirs)), same, tuple(dict.fromkeys((*said, *also_said))))
+
+
+def _outlines(env: GlacierEnv, pipelines: Iterable[Pipeline]) -> tuple[dict[str, Outline], list[str]]:
+    """Return what an environment would generate, and a line for each pipeline, or all, of which that is not known."""
+    from glacier.infrastructure.outline import outline
+
+    own = {name: env.find_pipeline(name) for name in env.pipelines}
+    bound = [each.bound_to(env) for each in pipelines if each.name not in own]
+    followed = [_followed(env, each) for each in (*own.values(), *bound)]
+    notes = [each for each in followed if isinstance(each, str)]
+    try:
+        return outline(env, [each for each in followed if not isinstance(each, str)]), notes
+    except GlacierError as error:
+        return {}, [*notes, _unknown(f"infrastructure of {env.name}", error)]
+
+
+def _followed(env: GlacierEnv, pipeline: Pipeline) -> Recorded | str:
+    """Return a pipeline's trace; where its body cannot be followed, as without a parameter, a line that says so."""
+    from glacier.modes import recorded
+
+    try:
+        return recorded(pipeline, env, pipeline.body)
+    except Exception as error:  # the body is the user's: whatever it raises, the rest is compared
+        return _unknown(f"infrastructure of pipeline {pipeline.name} in {env.name}", error)
+
+
+def _unknown(what: str, error: Exception) -> str:
+    said = str(error) if isinstance(error, GlacierError) else f"{type(error).__name__}: {error}"
+    return f"{what} is not known: {' '.join(said.split())}"
+
+
+def _of(address: str, left: Mapping[str, Outline], right: Mapping[str, Outline]) -> Iterator[Difference]:
+    mine, theirs = left.get(address), right.get(address)
+    if mine is None or theirs is None:
+        yield Difference(address, "kind", *(each and Row("kind", each.kind, each.about) for each in (mine, theirs)))
+        return
+    for setting in dict.fromkeys([*mine.settings, *theirs.settings]):
+        sides = [_setting(each, setting) for each in (mine, theirs)]
+        found = Difference(address, setting, *sides)
+        if found.differs:
+            yield found
+
+
+def _setting(outline: Outline, setting: str) -> Row | None:
+    value = outline.settings.get(setting)
+    return None if value is None else Row(setting, value, outline.about)
 
 
 def _rows(left: Mapping[str, Effective], right: Mapping[str, Effective]) -> Iterator[Difference]:
@@ -132,6 +230,19 @@ def _address(resource: Any) -> dict[str, str]:
 
 def _shown(row: Row | None) -> tuple[str, str]:
     return (_ABSENT, "") if row is None else (row.shown, row.level)
+
+
+def _text_lines(table: list[tuple[str, ...]]) -> list[str]:
+    wide = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, wide, strict=True)).rstrip() for row in table]
+
+
+def _html_table(table: list[tuple[str, ...]]) -> str:
+    if not table:
+        return ""
+    head, *body = table
+    lines = [_html_line("th", head), *(_html_line("td", row) for row in body)]
+    return f'<table style="border-collapse:collapse;color:inherit;background:none">{"".join(lines)}</table>'
 
 
 def _html_line(tag: str, cells: tuple[str, ...]) -> str:

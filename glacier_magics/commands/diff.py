@@ -1,4 +1,7 @@
-"""`%glacier diff ENV ENV`: what differs between two environments, and where each setting came from."""
+"""`%glacier diff ENV ENV`: what differs between two environments: settings, and where each came from; infrastructure.
+
+The infrastructure is what `%glacier export` would generate in each of them, for the notebook's pipelines too.
+"""
 
 from __future__ import annotations
 
@@ -23,4 +26,6 @@ def arguments(parser: Parser) -> None:
 
 def run(session: Session, given: argparse.Namespace) -> Any:
     """Compare."""
-    return diff(session.named(given.left), session.named(given.right))
+    here = session.current
+    pipelines = [] if here is None else [here.find_pipeline(name) for name in here.pipelines]
+    return diff(session.named(given.left), session.named(given.right), pipelines=pipelines)
