@@ -27,18 +27,16 @@ if TYPE_CHECKING:
 
     import pytest
 
-__all__ = ["ABSENT", "POLARS_1", "Block", "Stage", "adapted", "document", "nested_pytest", "read_blocks"]
+__all__ = ["POLARS_1", "Block", "Stage", "adapted", "document", "nested_pytest", "read_blocks"]
 
-ABSENT = "absent"
 POLARS_1 = pl.__version__.startswith("1.")
 
 
 def document() -> Path | None:
-    """Where the design document is: GLACIER_SEED, else beside the checkout; None when GLACIER_SEED says "absent"."""
+    """Where the design document is: GLACIER_SEED, else beside the checkout; None when it is not there."""
     told = os.environ.get("GLACIER_SEED")
-    if told == ABSENT:
-        return None
-    return Path(told) if told else Path(__file__).parents[2] / "shared" / "seed.md"
+    beside = Path(__file__).parents[2] / "shared" / "seed.md"
+    return Path(told) if told else beside if beside.is_file() else None
 
 
 @dataclass(frozen=True)
