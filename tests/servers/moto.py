@@ -22,6 +22,11 @@ class Moto:
         keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
         return boto3.client(service, region_name=region, endpoint_url=self.endpoint, **keys)
 
+    def reset(self) -> None:
+        """Forget everything."""
+        status, said = fetch(f"{self.endpoint}/moto-api/reset", method="POST", timeout=120)
+        assert status == 200, (status, said)
+
     def __enter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory(prefix="glacier-", ignore_cleanup_errors=True)
         folder = Path(self._folder.name)

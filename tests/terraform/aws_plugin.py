@@ -8,9 +8,9 @@ from pathlib import Path
 
 from terraform.terraform_cli import MISSING, Terraform
 
-__all__ = ["WHY_NOT", "AwsTerraform"]
+__all__ = ["MIRROR", "SOURCE", "WHY_NOT", "AwsTerraform"]
 
-_SOURCE = Path("registry.terraform.io") / "hashicorp" / "aws"
+SOURCE = Path("registry.terraform.io") / "hashicorp" / "aws"
 _SERVICES = ("cloudwatch", "events", "iam", "kms", "lambda", "logs", "s3", "scheduler", "sqs", "sts")
 
 
@@ -22,7 +22,7 @@ def _mirrors() -> Iterator[Path]:
     yield Path("/usr/share/terraform/plugins")
 
 
-MIRROR = next((path for path in _mirrors() if (path / _SOURCE).is_dir()), None)
+MIRROR = next((path for path in _mirrors() if (path / SOURCE).is_dir()), None)
 WHY_NOT = MISSING or (None if MIRROR else "no mirror with the provider hashicorp/aws: set TF_MIRROR to one")
 
 
@@ -51,6 +51,4 @@ class AwsTerraform(Terraform):
 
     def _environment(self) -> dict[str, str]:
         own = {f"TF_VAR_{name}": value for name, value in self.values.items()}
-        found = {**super()._environment(), **own}
-        found.pop("TF_DISABLE_PLUGIN_TLS")
-        return found
+        return {**super()._environment(), **own}

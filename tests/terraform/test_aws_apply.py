@@ -1,8 +1,13 @@
-"""One stack of everything, built by the real provider of AWS on Moto, compared, looked at and removed."""
+"""Every example, and one stack of everything, built by the real provider of AWS on Moto, looked at, and removed."""
 
 import json
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import example_code
@@ -14,22 +19,170 @@ from glacier import Bucket, GlacierEnv, Serverless
 from glacier.config import AwsConfig, LambdaConfig, S3Config
 from glacier.environment import Defaults
 from glacier.providers import AWSProvider
-from terraform.aws_plugin import WHY_NOT, AwsTerraform
+from terraform.aws_plugin import MIRROR, SOURCE, WHY_NOT, AwsTerraform
+from terraform.configuration import read
+from terraform.examples import CLOUDS, EXAMPLES, HOSTILE
+from terraform.provider_schemas import ends
+from terraform.terraform_cli import fmt, lay_out
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(WHY_NOT is not None, reason=str(WHY_NOT)),
     pytest.mark.filterwarnings("ignore::glacier.errors.GlacierWarning"),
 ]
-VALUES = "-var-file=environments/production.tfvars"
-LEFT_OPEN = {"everything_pipeline_runner_package": "packages/cleaner.zip"}
-"""The pipeline is defined in a function, so that its own code cannot be packed."""
+
+AT_ONCE = 4
+"""Most of the time the provider waits until what it made is there for good."""
+
+AWS = CLOUDS["aws"]
+THERE = {"glacier-test-there", "there-already", "central-logs"}
+"""Buckets that are there before."""
+VALUES = {
+    "aws_kms_key_arn": "arn:aws:kms:us-east-1:123456789012:key/00000000-0000-0000-0000-000000000000",
+    "aws_access_log_bucket": "central-logs",
+    "aws_code_signing_config_arn": "arn:aws:lambda:us-east-1:123456789012:code-signing-config:csc-0123456789abcdef0",
+    "aws_subnet_ids": '["subnet-1"]',
+    "aws_security_group_ids": '["sg-1"]',
+}
+"""What the platform would fill in."""
+MADE = {
+    "sales": ({"raw", "processed"}, set()),
+    "shared": ({"lake"}, set()),
+    "functions": ({"events"}, {"glacier-cleaner", "scoring-score"}),
+    "scheduled": ({"feed"}, {"nightly-runner"}),
+    "composed": ({"hybrid"}, set()),
+    "hostile": ({"hostile", "hostile-2"}, {"glacier-hostile"}),
+    "rich": ({"tiered", "plain"}, set()),
+    "existing": ({"new"}, set()),
+}
+"""Buckets, without what all names begin with, and functions of each example.
+
+The template is planned only: Moto forgets that its buckets send events, and each further plan would tell them again.
+"""
 
 
-@pytest.fixture(scope="module")
-def moto() -> Iterator[Moto]:
-    with Moto() as server:
-        yield server
+@pytest.fixture
+def motos() -> Iterator[SimpleQueue[Moto]]:
+    """Servers to borrow, as many as are needed at once."""
+    free: SimpleQueue[Moto] = SimpleQueue()
+    with ExitStack() as stack, ThreadPoolExecutor(AT_ONCE) as starters:
+        for server in starters.map(lambda _: Moto().__enter__(), range(AT_ONCE)):
+            stack.push(server)
+            free.put(server)
+        yield free
+
+
+@pytest.fixture
+def plugins(tmp_path: Path) -> Path:
+    """The real provider of AWS, and a stand-in for Google's."""
+    assert MIRROR
+    made = lay_out(tmp_path / "mirror", [each for each in ends("newest") if each.name == "google"])
+    for found in (MIRROR / SOURCE).glob("*/*"):  # Terraform follows a link only where a package begins
+        (made / found.relative_to(MIRROR)).parent.mkdir(parents=True)
+        (made / found.relative_to(MIRROR)).symlink_to(found)
+    return made
+
+
+def test_what_is_generated_is_built_as_it_was_asked_for_and_goes_without_a_trace(
+    motos: SimpleQueue[Moto], plugins: Path, tmp_path: Path
+) -> None:
+    looks: dict[str, Callable[[Moto], None]] = {name: partial(_look_at_example, name) for name in MADE}
+    looks["everything"] = _look_at_everything
+    for name in looks:
+        pipeline = everything() if name == "everything" else EXAMPLES[name](AWS)
+        pipeline.run(mode="generate", output_dir=tmp_path / "made" / name)
+    assert fmt(tmp_path / "made") == ""
+
+    def life(name: str) -> None:
+        moto = motos.get()
+        try:
+            build_and_remove(tmp_path / "made" / name, plugins, moto, looks[name])
+        finally:
+            motos.put(moto)
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        done = {name: pool.submit(life, name) for name in reversed(looks)}
+    failed = {name: repr(each.exception()) for name, each in done.items() if each.exception()}
+    assert not failed, "\n".join(f"{name}: {said}" for name, said in failed.items())
+
+
+def test_the_template_is_planned(plugins: Path, tmp_path: Path) -> None:
+    EXAMPLES["template"](AWS).run(mode="generate", output_dir=tmp_path / "made")
+    with Moto() as moto:
+        terraform = AwsTerraform(tmp_path / "made", plugins, moto.endpoint, _values(tmp_path / "made"))
+        terraform.init()
+        assert terraform.validate() == []
+        assert terraform.plan("-var-file=environments/production.tfvars")
+
+
+def build_and_remove(folder: Path, plugins: Path, moto: Moto, look: Callable[[Moto], None]) -> None:
+    """Take a module through its whole life: planned and built, planned without a difference, looked at, removed."""
+    moto.reset()
+    s3 = moto.client("s3")
+    for name in THERE:
+        s3.create_bucket(Bucket=name, ACL="log-delivery-write")
+    terraform = AwsTerraform(folder, plugins, endpoint=moto.endpoint, values=_values(folder))
+    values = f"-var-file=environments/{next((folder / 'environments').iterdir()).name}"
+    terraform.init()
+    assert terraform.validate() == []
+    terraform.apply("-parallelism=30", values)
+    again = terraform.run("plan", "-no-color", "-detailed-exitcode", "-parallelism=30", values, allowed=(0, 2))
+    assert again.returncode == 0, again.stdout
+    look(moto)
+    terraform.destroy("-refresh=false", "-parallelism=30", values)
+    assert terraform.state() == {}
+    assert {each["Name"] for each in s3.list_buckets()["Buckets"]} == THERE
+    assert moto.client("lambda").list_functions()["Functions"] == []
+    assert moto.client("iam").list_roles()["Roles"] == []
+    assert moto.client("sqs").list_queues().get("QueueUrls", []) == []
+
+
+def _values(folder: Path) -> dict[str, str]:
+    """Return what is left open in a module: what the platform names, secrets, and zips of code that is not found."""
+    declared = {block.labels[0] for block in read(folder / "variables.tf", pytest.fail)}
+    given = {name: value for name, value in VALUES.items() if name in declared}
+    code = folder / "code.zip"
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("elsewhere.py", "def clean(event, context): ...\n")
+    for name in declared - given.keys():
+        if name.endswith("_package"):
+            given[name] = str(code)
+        elif name.startswith(("fn_", "cleaner_")):
+            given[name] = HOSTILE
+    return given
+
+
+def _look_at_example(name: str, moto: Moto) -> None:
+    buckets, functions = MADE[name]
+    names = {AWS.bucket_name(each) for each in buckets}
+    s3 = moto.client("s3")
+    made = {each["Name"] for each in s3.list_buckets()["Buckets"]} - THERE
+    assert {each for each in made if "-code-" not in each} == names
+    assert len(made) == len(names) + bool(functions)
+    for each in made:
+        _look_at_bucket(s3, each, versioned=not each.endswith("-plain"))
+    found = {each["FunctionName"]: each for each in moto.client("lambda").list_functions()["Functions"]}
+    assert set(found) == functions
+    assert all(each["TracingConfig"]["Mode"] == "Active" for each in found.values())
+    groups = {each["logGroupName"] for each in moto.client("logs").describe_log_groups()["logGroups"]}
+    assert groups == {f"/aws/lambda/{each}" for each in functions}
+    if name == "hostile":
+        variables = found["glacier-hostile"]["Environment"]["Variables"]
+        assert (variables["HOSTILE"], variables["PASSWORD"]) == (HOSTILE, HOSTILE)
+        tags = {each["Key"]: each["Value"] for each in s3.get_bucket_tagging(Bucket=min(names))["TagSet"]}
+        assert tags.items() >= {AWS.tag}
+
+
+def _look_at_bucket(s3: Any, name: str, versioned: bool) -> None:
+    assert s3.get_bucket_versioning(Bucket=name).get("Status") == ("Enabled" if versioned else None)
+    (rule,) = s3.get_bucket_encryption(Bucket=name)["ServerSideEncryptionConfiguration"]["Rules"]
+    assert rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] == ("aws:kms" if versioned else "AES256")
+    blocked = s3.get_public_access_block(Bucket=name)["PublicAccessBlockConfiguration"]
+    assert set(blocked.values()) == {True}
+    rules = s3.get_bucket_lifecycle_configuration(Bucket=name)["Rules"]
+    assert "abandoned-uploads" in {each["ID"] for each in rules}
+    (statement,) = json.loads(s3.get_bucket_policy(Bucket=name)["Policy"])["Statement"]
+    assert (statement["Effect"], statement["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
 
 
 def everything() -> Any:
@@ -77,28 +230,16 @@ def everything() -> Any:
     return everything_pipeline
 
 
-def test_everything_is_built_as_it_was_asked_for_and_goes_without_a_trace(moto: Moto, tmp_path: Path) -> None:
-    s3 = moto.client("s3")
-    s3.create_bucket(Bucket="there-already")
-    everything().run(mode="generate", output_dir=tmp_path)
-    terraform = AwsTerraform(tmp_path, endpoint=moto.endpoint, values={**LEFT_OPEN, "cleaner_api_token": "hush"})
-    terraform.init()
-    terraform.apply("-parallelism=30", VALUES)
-    again = terraform.run("plan", "-detailed-exitcode", "-no-color", VALUES, allowed=(0, 2))
-    assert again.returncode == 0, again.stdout
-    _look_at_buckets(moto, s3)
+def _look_at_everything(moto: Moto) -> None:
+    _look_at_buckets(moto, moto.client("s3"))
     _look_at_functions(moto)
     _look_at_the_rest(moto)
-    terraform.destroy("-refresh=false", "-parallelism=30", VALUES)
-    assert terraform.state() == {}
-    assert [each["Name"] for each in s3.list_buckets()["Buckets"]] == ["there-already"]
-    assert moto.client("lambda").list_functions()["Functions"] == []
 
 
 def _look_at_buckets(moto: Moto, s3: Any) -> None:
     names = {each["Name"] for each in s3.list_buckets()["Buckets"]}
     code = next(name for name in names if name.startswith("glacier-production-code-"))
-    assert names == {"critical-sales", "archived-sales", "sales-copy", "there-already", code}
+    assert names - THERE == {"critical-sales", "archived-sales", "sales-copy", code}
     west = moto.client("s3", "us-west-2")
     kms, aes = "aws:kms", "AES256"
     expected = ((s3, "critical-sales", aes), (s3, "archived-sales", kms), (west, "sales-copy", aes))
@@ -128,7 +269,7 @@ def _look_at_functions(moto: Moto) -> None:
     cleaner = found["cleaner"]
     assert (cleaner["MemorySize"], cleaner["Timeout"], cleaner["Runtime"]) == (512, 60, "python3.12")
     assert (cleaner["Architectures"], cleaner["EphemeralStorage"]) == (["arm64"], {"Size": 1024})
-    assert cleaner["Environment"]["Variables"] == {"LEVEL": "${INFO}", "API_TOKEN": "hush"}
+    assert cleaner["Environment"]["Variables"] == {"LEVEL": "${INFO}", "API_TOKEN": HOSTILE}
     variables = found["everything-pipeline-score"]["Environment"]["Variables"]
     assert variables["GLACIER_TARGET"] == "example_code:score"
     groups = moto.client("logs").describe_log_groups()["logGroups"]
