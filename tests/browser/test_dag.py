@@ -78,6 +78,8 @@ def test_the_graph_is_reachable_by_keyboard(lab: Lab, notebook: Notebook) -> Non
     box(notebook, "save", "done").wait_for()
     page = notebook.page
     page.locator(".glacier .box[tabindex='0']").focus()
+    fitted = page.locator(".gl-canvas").get_attribute("data-zoom")
+    zoomed = "(zoom) => document.querySelector('.gl-canvas').dataset.zoom === zoom"
     named = "() => document.activeElement.getAttribute('aria-label')"
     assert page.evaluate(named).startswith("extract, done, 1,200 rows")
     page.keyboard.press("ArrowRight")
@@ -88,11 +90,11 @@ def test_the_graph_is_reachable_by_keyboard(lab: Lab, notebook: Notebook) -> Non
     page.keyboard.press("Escape")
     page.locator(".gl-panel").wait_for(state="hidden")
     assert page.evaluate(named).startswith("extract")
-    before = page.locator(".gl-canvas").get_attribute("data-zoom")
+    page.wait_for_function(zoomed, arg=fitted)  # the panel had taken some of the width
     page.keyboard.press("+")
-    page.wait_for_function("(k) => document.querySelector('.gl-canvas').dataset.zoom > k", arg=before)
+    page.wait_for_function("(zoom) => document.querySelector('.gl-canvas').dataset.zoom > zoom", arg=fitted)
     page.keyboard.press("0")
-    page.wait_for_function("(k) => document.querySelector('.gl-canvas').dataset.zoom === k", arg=before)
+    page.wait_for_function(zoomed, arg=fitted)
     assert page.locator(".glacier [role=status][aria-live=polite]").inner_text().startswith("run done")
 
 
