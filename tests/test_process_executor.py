@@ -890,7 +890,8 @@ def test_two_hundred_calls_leave_nothing_behind(env: GlacierEnv) -> None:
     before, pid = belongings(), away(env, os.getpid)
     for n in range(200):
         assert away(env, lambda df, n=n: df.height + n, large) == 300_000 + n
-    assert belongings() == before
+    # What other tests left behind may go meanwhile.
+    assert all(now <= then for now, then in zip(belongings(), before, strict=True))
     assert away(env, os.getpid) == pid
     assert list(Path(process.tempfile.gettempdir()).glob("glacier-worker-*/*.arrow")) == []
 

@@ -77,8 +77,10 @@ class _Lift:
             return first
         here = first.address if first.labels else f"{where}.{first.kind}"
         keys = list(dict.fromkeys(key for block in several for key in block.arguments))
+        given = {key: [block.arguments.get(key) for block in several] for key in keys}
         arguments = {
-            key: self.argument(f"{here}.{key}", [block.arguments.get(key) for block in several]) for key in keys
+            key: _told(values) if (first.kind, key) in _LITERAL else self.argument(f"{here}.{key}", values)
+            for key, values in given.items()
         }
         inner = tuple(self.blocks(here, [block.blocks for block in several]))
         skips = tuple(dict.fromkeys(skip for block in several for skip in block.skips))
@@ -106,6 +108,15 @@ class _Lift:
         if block not in self.variables:
             self.variables.append(block)
         return block.ref
+
+
+_LITERAL = {("output", "description"), ("variable", "description")}
+"""Arguments in which Terraform takes no reference."""
+
+
+def _told(several: Sequence[Value]) -> str:
+    """Return what each environment says of one thing, each text once."""
+    return " / ".join(dict.fromkeys(str(value) for value in several))
 
 
 def _has_code(value: Value) -> bool:

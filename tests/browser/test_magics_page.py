@@ -161,3 +161,27 @@ def test_stepping_through(lab: Lab, notebook: Notebook, shoot: Callable[[str], N
     assert cells.nth(3).locator(".gl-table tbody tr").count() == 2
     assert "books" in text_of(notebook, 5)
     shoot("stepped")
+
+
+CLOUD = """
+from glacier.config import AwsConfig
+from glacier.providers import AWSProvider
+
+cloud = GlacierEnv(AWSProvider(config=AwsConfig(region="us-east-1", account_id="123456789012")), name="cloud")
+cloud.register("sales_raw", cloud.provider.bucket("glacier-sales", path="raw.parquet"))
+cloud.register("sales_report", cloud.provider.bucket("glacier-sales", path="report.parquet"))
+"""
+
+
+def test_an_export_shows_its_files(lab: Lab, notebook: Notebook, shoot: Callable[[str], None]) -> None:
+    folder = project(lab, "export", TASKS, CLOUD, "%glacier env cloud", "%glacier export report -o infra")
+    notebook.open("export/export.ipynb")
+    notebook.run_all()
+    shown = notebook.page.locator(".jp-Notebook .jp-Cell").nth(4).locator(".jp-OutputArea")
+    file = shown.locator("details", has=notebook.page.locator("summary", has_text="storage.tf"))
+    assert not file.locator("pre").is_visible()
+    file.locator("summary").click()
+    file.locator("pre", has_text='resource "aws_s3_bucket" "sales_raw"').wait_for()
+    assert "s3:GetObject" in shown.inner_text()
+    assert 'bucket = "glacier-sales"' in (folder / "infra" / "storage.tf").read_text()
+    shoot("exported")

@@ -8,7 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 from glacier.cli import app
+from glacier.infrastructure.unify import unified
 from glacier.project import Project
+from glacier.terraform import Document, Ref, output
 from terraform.configuration import read
 from terraform.provider_schemas import ENDS, ends
 from terraform.schema_checker import check
@@ -122,3 +124,15 @@ def test_whole_environments_share_a_module_too(cloud: str) -> None:
     found = staging.export("infra", environments=[staging, production])
     assert made(Path("infra"), BUCKETS[cloud]) == ["more", "report", "sales"]
     assert {use["pipeline"] for each in found["permissions"] for use in each["uses"]} == {"looks"}
+
+
+def test_descriptions_are_no_variables() -> None:
+    value = Ref("aws_s3_bucket", "sales").bucket
+    documents = {
+        name: Document({"outputs.tf": (output("bucket_sales", f"Bucket of {name}.", value),), "variables.tf": ()})
+        for name in ("staging", "production")
+    }
+    made = unified(documents, {name: {} for name in documents}).document.files
+    (block,) = made["outputs.tf"]
+    assert block.arguments == {"description": "Bucket of staging. / Bucket of production.", "value": value}
+    assert made["variables.tf"] == ()
