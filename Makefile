@@ -121,7 +121,7 @@ format: $(INSTALLED) ## format the code, sort the imports, strip the notebooks
 	.venv/bin/ruff format .
 	$(if $(NOTEBOOKS),.venv/bin/nbstripout $(NOTEBOOKS))
 
-bench: $(INSTALLED) ## run every benchmark
+bench: $(INSTALLED) $(SERVERS) $(CHROMIUM) ## run every benchmark
 	@for file in benchmarks/*.py; do echo "== $$file"; .venv/bin/python "$$file" || exit 1; done
 
 lock: ## renew requirements.lock (LOCK_FLAGS=--upgrade takes the newest versions)
