@@ -68,6 +68,7 @@ class Book:
         self._settled: set[str] = set()
         self._weight = 0
         self._over = False
+        self._committed: bool | None = None
         self._zero = run.started.timestamp() - time.perf_counter()
         self._writer = writer(home)
         self._note = self._writer.note
@@ -131,7 +132,7 @@ class Book:
             error = error and redacted(error)
             self._note(Ended(self.run.id, self.run.state, self.run.seconds, error, self._weight > _HEAVY))
             with suppress(KeyboardInterrupt) if self.run.state == "cancelled" else nullcontext():
-                self._writer.flush()
+                self._committed = self._writer.flush()
 
     def close(self) -> None:
         """End the entry in any case, and warn of what the user should know now that the run is over.
@@ -142,6 +143,9 @@ class Book:
             with suppress(KeyboardInterrupt):
                 self.run.state = "cancelled"
                 self.finished(None)
+        if self._committed is None:  # an interrupt cut the wait short
+            with suppress(KeyboardInterrupt):
+                self._committed = self._writer.flush()
         if self._earlier is not None:
             self._earlier.say_changes(self.run.id)
         self._writer.troubles()
