@@ -1,7 +1,8 @@
 """What every test needs: settings of the test tools, no trace of the developer's own environment, and the rigs."""
 
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import count
 
@@ -102,3 +103,21 @@ def rig(
 
 def _nobody(credentials: object) -> None:
     raise AssertionError("the tests have no Azure identity to ask for")
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Calls the command as a shell would, and returns its exit code and what it said on both streams."""
+    from glacier.cli import main
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["glacier", *arguments])
+        code = 0
+        try:
+            main()
+        except SystemExit as left:
+            code = left.code or 0
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return call

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
-import sys
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from itertools import count
 from pathlib import Path
@@ -20,7 +20,6 @@ from servers.azurite import Azurite
 from servers.seaweedfs import OWNER
 
 from glacier.addresses import bucket_of, fields_of, first_entries, provider_of
-from glacier.cli import main
 from glacier.console import print_objects, print_preview
 from glacier.errors import ConfigError
 from glacier.resources import ObjectInfo, Preview
@@ -30,21 +29,11 @@ SCHEMES = {"aws": "s3", "gcp": "gs", "azure": "az"}
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Callable[..., tuple[int, str, str]]) -> Any:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("COLUMNS", raising=False)
 
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["glacier", *arguments])
-        code = 0
-        try:
-            main()
-        except SystemExit as left:
-            code = left.code or 0
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return call
+    return command
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import io
 import json
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,6 @@ from rich.console import Console
 
 from glacier import home
 from glacier.cache.store import Store
-from glacier.cli import main
 from glacier.execution.events import Event
 from glacier.execution.reports import LiveTable
 
@@ -46,22 +46,12 @@ def adding(count: int = 4, password: str = ""):
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Callable[..., tuple[int, str, str]]):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     (tmp_path / "script.py").write_text(SCRIPT)
 
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["glacier", *arguments])
-        code = 0
-        try:
-            main()
-        except SystemExit as left:
-            code = left.code or 0
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return call
+    return command
 
 
 def test_a_failed_run_is_looked_at_and_resumed(run, tmp_path: Path) -> None:
