@@ -5,6 +5,7 @@ const FINISHED = new Set(["done", "cached", "planned", "skipped"]);
 const OVER = new Set([...FINISHED, "failed", "cancelled"]);
 const MOVING = new Set(["running", "retried"]);
 const FAR = 0.42;
+const FEW = 8;
 
 function drawBoard(model, host) {
   const sheet = model.get("sheet");
@@ -27,7 +28,9 @@ function drawBoard(model, host) {
   const panel = h("aside", { class: "gl-panel", hidden: true, tabindex: "-1" });
   const tabs = ["graph", "table"].map((view) => h("button", { type: "button", class: "gl-tab", role: "tab", "data-view": view, onclick: () => turnTo(view) }, view));
   const tool = (label, text, action) => h("button", { type: "button", class: "gl-button", "aria-label": label, title: label, onclick: action }, text);
-  const tools = h("span", { class: "gl-tools" }, tool("zoom out", "−", () => zoom(1 / 1.25)), tool("zoom in", "+", () => zoom(1.25)), tool("fit the whole graph", "fit", () => fit()));
+  const wanted = h("input", { type: "search", class: "gl-filter gl-find", placeholder: "find", "aria-label": `find a step of ${sheet.name}`, oninput: () => find(), onkeydown: (event) => jump(event) });
+  wanted.hidden = sheet.boxes.length < FEW;
+  const tools = h("span", { class: "gl-tools" }, wanted, tool("zoom out", "−", () => zoom(1 / 1.25)), tool("zoom in", "+", () => zoom(1.25)), tool("fit the whole graph", "fit", () => fit()));
   const root = h("section", { class: "glacier gl-board tex2jax_ignore mathjax_ignore" },
     h("header", { class: "gl-bar" }, h("span", { class: "gl-title" }, sheet.name), line, h("span", { class: "gl-gap" }), note, tools, h("span", { class: "gl-tabs", role: "tablist" }, tabs)),
     meter, h("div", { class: "gl-body" }, canvas, table, panel), legend, heard);
@@ -99,6 +102,14 @@ function drawBoard(model, host) {
     const area = canvas.getBoundingClientRect();
     zoom(Math.exp(-event.deltaY / 300), event.clientX - area.left, event.clientY - area.top);
   }, { passive: false });
+  function centre({ element }) {
+    const { x, y, width: wide, height: high } = element.getBBox();
+    eye.k = Math.max(eye.k, 0.8);
+    eye.x = canvas.clientWidth / 2 - (x + wide / 2) * eye.k;
+    eye.y = canvas.clientHeight / 2 - (y + high / 2) * eye.k;
+    moved = true;
+    look();
+  }
   let drag = null;
   canvas.addEventListener("pointerdown", (event) => {
     if (event.button === 0) drag = { x: event.clientX - eye.x, y: event.clientY - eye.y, from: [event.clientX, event.clientY], moved: false };
@@ -216,6 +227,7 @@ function drawBoard(model, host) {
     if (chosen) for (const element of [chosen.element, chosen.row?.row]) if (element) put(element, "data-chosen", null);
     chosen = box;
     for (const { source, target, element } of arrows) put(element, "data-near", box && (source === box.id || target === box.id) ? "true" : null);
+    dim(box ? onItsWay(box) : null);
     put(root, "data-chosen", box?.id);
     panel.hidden = !box;
     if (!box) return;
@@ -223,6 +235,44 @@ function drawBoard(model, host) {
     drawPanel();
     if (focus) stand(box);
     if (box.looks && model.get("shown").box !== box.id) ask({ kind: "look", box: box.id });
+  }
+  /** Return the boxes that a box needs, directly or not, itself, and those that need it. */
+  function onItsWay(box) {
+    const found = new Set([box.id]);
+    for (const next of [(id) => boxes.get(id).needs, (id) => readers.get(id)]) {
+      const open = [box.id];
+      const seen = new Set(open);
+      while (open.length) for (const id of next(open.pop())) if (boxes.has(id) && !seen.has(id)) { seen.add(id); found.add(id); open.push(id); }
+    }
+    return found;
+  }
+  /** Let everything step back but what is in `kept`; null brings all of it forward again. */
+  function dim(kept) {
+    for (const box of boxes.values()) put(box.element, "data-aside", kept && !kept.has(box.id) ? "true" : null);
+    for (const { source, target, element } of arrows) put(element, "data-aside", kept && !(kept.has(source) && kept.has(target)) ? "true" : null);
+  }
+
+  // --- finding a box ---
+  const matches = () => {
+    const words = wanted.value.trim().toLowerCase();
+    return words ? order.filter((box) => box.label.toLowerCase().includes(words)) : null;
+  };
+  function find() {
+    const found = matches();
+    dim(found ? new Set(found.map((box) => box.id)) : chosen ? onItsWay(chosen) : null);
+    say(note, found ? `${found.length} of ${order.length}` : "");
+    if (found?.length === 1) centre(found[0]);
+  }
+  function jump(event) {
+    const leave = event.key === "Escape" && wanted.value;
+    if (event.key !== "Enter" && !leave) return;
+    event.stopPropagation();
+    const found = matches() ?? [];
+    const next = found[(found.indexOf(chosen) + 1) % found.length];
+    if (leave) wanted.value = "";
+    if (leave || !next) return find();
+    choose(next, { focus: false });
+    centre(next);
   }
   function stand(box) {
     for (const other of boxes.values()) put(other.element, "tabindex", other === box ? "0" : "-1");
@@ -260,7 +310,8 @@ function drawBoard(model, host) {
   canvas.addEventListener("keydown", (event) => {
     const box = boxAt(event.target);
     const go = { ArrowRight: () => readers.get(box.id)[0], ArrowLeft: () => box.needs[0], ArrowDown: () => beside(box, 1), ArrowUp: () => beside(box, -1) }[event.key];
-    if (event.key === "+" || event.key === "=") zoom(1.25);
+    if (event.key === "/" && !wanted.hidden) wanted.focus();
+    else if (event.key === "+" || event.key === "=") zoom(1.25);
     else if (event.key === "-") zoom(1 / 1.25);
     else if (event.key === "0") fit();
     else if (box && go) { const next = boxes.get(go()); if (next) stand(next); }

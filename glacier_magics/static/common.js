@@ -120,7 +120,7 @@ function listening(model, listeners) {
 
 const number = (value) => Number(value).toLocaleString("en");
 
-/** Draw a page of rows as a table: `page` has columns, types, nulls, rows; `sort` is asked for by clicks on a head. */
+/** Draw a page of rows as a table: `page` has columns, types, nulls, sketches, rows; `sort` is asked for by clicks on a head. */
 function rowsTable(page, caption, sort) {
   const heads = page.columns.map((name, index) => {
     const sorted = page.sort === index;
@@ -129,10 +129,12 @@ function rowsTable(page, caption, sort) {
     const again = { sort: index, descending: sorted && !page.descending };
     const title = sort && page.sortable[index] ? h("button", { type: "button", class: "gl-sort", onclick: () => sort(again) }, `${name}${sign}`) : name;
     const nulls = page.nulls[index] ? h("span", { class: "gl-nulls" }, page.nulls[index]) : null;
+    const [bars, words] = page.sketches[index];
     return h("th", { scope: "col", "aria-sort": sort ? way : null, class: page.numeric[index] ? "gl-num" : null },
-      h("div", { class: "gl-name" }, title), h("div", { class: "gl-type" }, page.types[index], nulls));
+      h("div", { class: "gl-name" }, title), h("div", { class: "gl-type" }, page.types[index], nulls),
+      words ? h("div", { class: "gl-sketch", title: `${words} (${page.sketched})` }, bars ? h("span", { class: "gl-bars", "aria-hidden": "true" }, bars) : null, h("span", { class: "gl-range" }, words)) : null);
   });
   const rows = page.rows.map((row) => h("tr", {}, row.map((value, index) =>
-    value === null ? h("td", { class: "gl-null" }, "null") : h("td", { class: page.numeric[index] ? "gl-num" : null, title: value.length > 40 ? value : null }, value))));
+    value === null ? h("td", { class: page.numeric[index] ? "gl-null gl-num" : "gl-null" }, "null") : h("td", { class: page.numeric[index] ? "gl-num" : null, title: value.length > 40 ? value : null }, value))));
   return h("table", { class: "gl-rows" }, h("caption", {}, caption), h("thead", {}, h("tr", {}, heads)), h("tbody", {}, rows));
 }

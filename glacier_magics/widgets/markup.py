@@ -79,10 +79,19 @@ def _head(child: Child, right: bool) -> ElementTree.Element:
 
 
 def rows_table(page: Mapping[str, Any]) -> ElementTree.Element:
-    """Return the rows of a page as a table, with the columns' types below their names."""
+    """Return the rows of a page as a table, with the columns' types and how they are spread below their names."""
+    told = zip(page["columns"], page["types"], page["nulls"], page["sketches"], strict=True)
     heads = [
-        element("span", name, element("br"), element("small", f"{kind}, {nulls}" if nulls else kind))
-        for name, kind, nulls in zip(page["columns"], page["types"], page["nulls"], strict=True)
+        element("span", name, element("br"), _small(f"{kind}, {nulls}" if nulls else kind), *_sketch(*sketch))
+        for name, kind, nulls, sketch in told
     ]
     rows = ([element("em", "null") if value is None else value for value in row] for row in page["rows"])
     return table(heads, rows, [place for place, number in enumerate(page["numeric"]) if number])
+
+
+def _small(text: str) -> ElementTree.Element:
+    return element("small", text)
+
+
+def _sketch(bars: str, words: str) -> list[ElementTree.Element]:
+    return [element("br"), _small(f"{bars} {words}".lstrip())] if words else []

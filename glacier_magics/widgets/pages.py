@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from glacier.render import visible
+from glacier_magics.widgets.sketch import MOST, sketch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,6 +51,8 @@ class Pages:
             "numeric": [kind.is_numeric() for kind in frame.dtypes],
             "sortable": [self._sortable(place) for place in range(frame.width)],
             "nulls": [self._missing(column) for column in self._frame],
+            "sketches": self._sketches,
+            "sketched": f"of {min(frame.height, MOST):,} rows",
             "rows": rows,
             "offset": start,
             "size": self.size,
@@ -57,6 +61,10 @@ class Pages:
             "descending": self._sorted[1],
             "note": self._note(),
         }
+
+    @cached_property
+    def _sketches(self) -> list[list[str]]:
+        return [sketch(column) for column in self._frame]
 
     def _missing(self, column: pl.Series) -> str:
         """Say how many values are missing: of all rows where that is known, else of those that are here."""

@@ -80,21 +80,34 @@ def test_the_graph_is_reachable_by_keyboard(lab: Lab, notebook: Notebook) -> Non
     page.locator(".glacier .box[tabindex='0']").focus()
     fitted = page.locator(".gl-canvas").get_attribute("data-zoom")
     zoomed = "(zoom) => document.querySelector('.gl-canvas').dataset.zoom === zoom"
-    named = "() => document.activeElement.getAttribute('aria-label')"
-    assert page.evaluate(named).startswith("extract, done, 1,200 rows")
+    focused = "() => document.activeElement.getAttribute('aria-label')"
+    assert page.evaluate(focused).startswith("extract, done, 1,200 rows")
     page.keyboard.press("ArrowRight")
-    assert page.evaluate(named).startswith("largest, done, 10 rows")
+    assert page.evaluate(focused).startswith("largest, done, 10 rows")
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("Enter")
     page.locator(".gl-panel").wait_for()
     page.keyboard.press("Escape")
     page.locator(".gl-panel").wait_for(state="hidden")
-    assert page.evaluate(named).startswith("extract")
+    assert page.evaluate(focused).startswith("extract")
     page.wait_for_function(zoomed, arg=fitted)  # the panel had taken some of the width
     page.keyboard.press("+")
     page.wait_for_function("(zoom) => document.querySelector('.gl-canvas').dataset.zoom > zoom", arg=fitted)
     page.keyboard.press("0")
     page.wait_for_function(zoomed, arg=fitted)
+    page.keyboard.press("/")
+    page.keyboard.type("cat")
+    page.locator(".gl-note", has_text="1 of 8").wait_for()
+    named = "all => all.map(box => box.dataset.name)"
+    assert page.locator(".box:not([data-aside])").evaluate_all(named) == ["by_category"]
+    page.keyboard.press("Enter")
+    page.locator(".gl-panel", has_text="What each category brought.").wait_for()
+    page.keyboard.press("Escape")
+    on_its_way = {"sales", "extract", "by_category", "alert", "save", "report"}
+    assert set(page.locator(".box:not([data-aside])").evaluate_all(named)) == on_its_way
+    page.keyboard.press("Escape")
+    page.locator(".gl-panel").wait_for(state="hidden")
+    assert page.locator("[data-aside]").count() == 0
     assert page.locator(".glacier [role=status][aria-live=polite]").inner_text().startswith("run done")
 
 

@@ -1,7 +1,8 @@
 """Pages of rows, and the resource browser: what is listed when."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from itertools import count
 from unittest.mock import Mock
 
@@ -15,6 +16,7 @@ from glacier.resources.preview import Preview
 from glacier_magics.widgets import browser, preview, shelves
 from glacier_magics.widgets.pages import Pages
 from glacier_magics.widgets.shelves import PAGE, Shelves
+from glacier_magics.widgets.sketch import sketch
 
 FRAME = pl.DataFrame({"n": [3, None, 1, 2], "s": ["a", "b", None, "d"], "l": [[1], [2], [3], [4]]})
 
@@ -34,6 +36,38 @@ def test_a_page_has_types_and_nulls() -> None:
     assert Pages(FRAME, 2, {"n": 70, "s": 0}).page()["nulls"] == ["70 null", "", ""]
     assert (page["numeric"], page["sortable"]) == ([True, False, False], [True, True, False])
     assert page["rows"] == [["3", "a", "[1]"], [None, "b", "[2]"]]
+
+
+SKETCHES = [
+    (pl.Series([1, 2, 3, None, 9]), ["██▁█▁▁▁▁▁▁▁█", "1 to 9"]),
+    (pl.Series([0] * 70 + [1200]), ["█▁▁▁▁▁▁▁▁▁▁▂", "0 to 1,200"]),
+    (pl.Series([1.5, float("nan"), float("inf"), -3.0]), ["█▁▁▁▁▁▁▁▁▁▁█", "-3 to 1.5"]),
+    (pl.Series([1e308, -1e308]), ["", "-1e+308 to 1e+308"]),
+    (pl.Series([float("nan")]), ["", ""]),
+    (pl.Series([7, 7]), ["", "all 7"]),
+    (pl.Series([7, None]), ["", ""]),
+    (pl.Series([Decimal("1.20"), Decimal(3)]), ["█▁▁▁▁▁▁▁▁▁▁█", "1.20 to 3.00"]),
+    (pl.Series([date(2020, 1, 1), date(2020, 5, 1)]), ["█▁▁▁▁▁▁▁▁▁▁█", "2020-01-01 to 2020-05-01"]),
+    (pl.Series([datetime(2020, 1, 1, tzinfo=UTC)] * 2), ["", "all 2020-01-01 00:00"]),
+    (pl.Series([True, False, None, True]), ["", "2 true, 1 false"]),
+    (pl.Series(["a", "b", "a"]), ["", "2 distinct"]),
+    (pl.Series(["a", "b"], dtype=pl.Categorical), ["", "all distinct"]),
+    (pl.Series([[1], [2]]), ["", ""]),
+    (pl.Series([b"x"]), ["", ""]),
+    (pl.Series([object()], dtype=pl.Object), ["", ""]),
+    (pl.Series([None, None]), ["", ""]),
+]
+
+
+@pytest.mark.parametrize(("values", "told"), SKETCHES, ids=lambda value: str(getattr(value, "dtype", "")))
+def test_a_column_is_sketched(values: pl.Series, told: list[str]) -> None:
+    assert sketch(values) == told
+
+
+def test_a_page_sketches_all_rows_and_not_those_of_the_page() -> None:
+    page = Pages(FRAME, 2).page(offset=2)
+    assert page["sketches"] == [["█▁▁▁▁▁█▁▁▁▁█", "1 to 3"], ["", "all distinct"], ["", ""]]
+    assert page["sketched"] == "of 4 rows"
 
 
 def test_sorting_puts_nulls_last_both_ways() -> None:
