@@ -124,12 +124,19 @@ KmsKey = Annotated[
 SubnetId = Annotated[
     str, matches(r"/subscriptions/\S+/subnets/[^/\s]+", "a subnet's id: '/subscriptions/.../subnets/NAME'")
 ]
+ResourceGroupId = Annotated[
+    str,
+    matches(
+        r"/subscriptions/[^/\s]+/resource[Gg]roups/[^/\s]+",
+        "a resource group's id: '/subscriptions/SUBSCRIPTION/resourceGroups/NAME'",
+    ),
+]
 
 # https://learn.microsoft.com/azure/azure-monitor/logs/manage-access
 WorkspaceId = Annotated[
     str,
     matches(
-        r"/subscriptions/\S+/[Mm]icrosoft\.[Oo]perational[Ii]nsights/workspaces/[A-Za-z0-9][A-Za-z0-9-]{2,61}[A-Za-z0-9]",
+        r"/subscriptions/[^/\s]+/resource[Gg]roups/[^/\s]+/providers/[Mm]icrosoft\.[Oo]perational[Ii]nsights/workspaces/[A-Za-z0-9][A-Za-z0-9-]{2,61}[A-Za-z0-9]",
         "a Log Analytics workspace's id: '/subscriptions/.../Microsoft.OperationalInsights/workspaces/NAME'",
     ),
 ]
@@ -147,6 +154,10 @@ class AzureConfig(ProviderSettings):
         storage_account: account of all containers, 3-24 characters; None derives a legal name.
         account_key: the account's key; None uses the default credentials.
         connection_string: the account's connection string, instead of a key.
+        queue_logging: log every read, write and deletion of queues in the storage accounts of a generated module, which
+            then asks for azurerm 4: version 5 has no such setting.
+        private_dns_zones: id of the resource group that has the private DNS zones of private endpoints, such as
+            `privatelink.blob.core.windows.net`; None leaves the names to the platform's own policy.
         tags: for all resources; at most 50, keys 1-128 characters, values 0-256.
         allow_http: allow an endpoint on another machine without TLS.
         endpoint_url: another endpoint than Azure's own.
@@ -158,6 +169,8 @@ class AzureConfig(ProviderSettings):
     storage_account: StorageAccount | None = None
     account_key: SecretStr | None = None
     connection_string: SecretStr | None = None
+    queue_logging: bool = False
+    private_dns_zones: ResourceGroupId | None = None
     tags: Tags = Field(default_factory=dict)
 
 
@@ -183,7 +196,20 @@ class AzureLifecycleRule(LifecycleRule[AzureTransition]):
     days: Annotated[int, Field(ge=0, le=99999)]
 
 
-_OWN_ONLY = ("replication_type", "soft_delete_days", "private_endpoint_subnet", "log_workspace", "storage_account")
+_OWN_ONLY = (
+    "replication_type",
+    "soft_delete_days",
+    "private_endpoint_subnet",
+    "log_workspace",
+    "storage_insights",
+    "storage_account",
+)
+
+
+def _insights(wanted: bool, info: ValidationInfo) -> bool:
+    if wanted and info.data.get("log_workspace", "wrong") is None:
+        raise ValueError("needs log_workspace, which names the workspace that reads")
+    return wanted
 
 
 _ZONED = ("ZRS", "GZRS", "RAGZRS")
@@ -203,6 +229,8 @@ class AzureBlobConfig(Settings):
         soft_delete_days: days for which deleted blobs can be brought back, 1-365, or 0 for not at all; None is 7.
         private_endpoint_subnet: resource id of a subnet; the account is reached from there, and from nowhere else.
         log_workspace: resource id of a Log Analytics workspace, which gets every read, write and deletion of a blob.
+        storage_insights: connect that workspace with the account as well. It reads with the account's key, which opens
+            the account to its keys and puts one of them into Terraform's state; `log_workspace` alone needs none.
         storage_account: account of this container, instead of the provider's.
         tags: added to those of the provider.
         existing: the container is there already: use it, never create it.
@@ -220,6 +248,7 @@ class AzureBlobConfig(Settings):
     soft_delete_days: Annotated[int, Field(ge=0, le=365)] | None = None
     private_endpoint_subnet: SubnetId | None = None
     log_workspace: WorkspaceId | None = None
+    storage_insights: bool = False
     storage_account: StorageAccount | None = None
     tags: Tags = Field(default_factory=dict)
     existing: bool = False
@@ -250,6 +279,11 @@ class AzureBlobConfig(Settings):
             raise ValueError("must not move blobs to Archive with zone-redundant replication, which has no such tier")
         check_order(rules, _DOWN, info.data.get("tier"))
         return rules
+
+    @field_validator("storage_insights")
+    @classmethod
+    def _insights_need_a_workspace(cls, value: bool, info: ValidationInfo) -> bool:
+        return _insights(value, info)
 
     def meaning(self) -> StorageMeaning:
         """Say what this means on any cloud; see `StorageMeaning`."""
@@ -309,41 +343,64 @@ def _variables_problem(variables: dict[str, str]) -> str | None:
 
 
 _FUNCTION_ONLY = (
+    "plan",
     "min_instances",
     "max_instances",
     "concurrency",
     "subnet_id",
+    "private_endpoint_subnet",
     "zone_redundant",
+    "kms_key",
     "log_retention_days",
     "log_workspace",
+    "storage_insights",
 )
 
 
+AzurePlan = Literal["FC1", "P0v3", "P1v3", "P2v3", "P3v3"]
+
+_FLEX = "FC1"
 _MOST_INSTANCES = 100
-"""What the plan has where nobody says anything."""
+"""What Flex Consumption has where nobody says anything."""
+
+_MOST_WORKERS = 30
+"""https://learn.microsoft.com/azure/azure-resource-manager/management/azure-subscription-service-limits#app-service-limits"""
+
+_FLEX_ONLY = {
+    "memory": "the plan's own size is what its instances have",
+    "max_instances": "the plan always has min_instances",
+    "concurrency": "a host.json of your own may say it: extensions.http.maxConcurrentRequests",
+}
 
 
 class AzureFunctionConfig(Settings):
-    """What an Azure Functions app (Flex Consumption plan) is like.
+    """What an Azure Functions app is like.
 
     Attributes:
-        memory: MB of an instance: 512, 2048 or 4096.
+        plan: `"FC1"` is Flex Consumption, which scales by itself and costs what calls cost; the others are sizes of
+            Premium v3, whose instances are there, and paid for, all the time.
+        memory: MB of an instance: 512, 2048 or 4096; of Flex Consumption only.
         timeout: seconds, 1 or more; an answer over HTTP must come within 230; None takes the task's timeout.
         runtime: a Python that the plan offers.
         environment_vars: the app's settings; their values are never shown.
-        min_instances: instances that are always ready for requests, 0-1000 and no more than `max_instances`; None keeps
-            none.
-        max_instances: most instances, 40-1000; None is 100.
-        concurrency: HTTP requests one instance answers at a time, 1-1000.
+        max_instances: most instances, 40-1000; None is 100; of Flex Consumption only.
+        min_instances: instances that are always ready for requests: on Flex Consumption 0-1000, no more than
+            `max_instances`, and None keeps none; on Premium v3 all that the plan has, 1-30, and None is 2.
+        concurrency: HTTP requests one instance answers at a time, 1-1000; of Flex Consumption only.
         subnet_id: resource id of the subnet it runs in.
+        private_endpoint_subnet: resource id of a subnet; the app and the account of its code are reached from there,
+            and from nowhere else. The app itself reaches its account from `subnet_id`.
         zone_redundant: spread instances over zones; None does so where the location has zones.
+        kms_key: URL of a Key Vault key that encrypts the account of its code.
         log_retention_days: how long its logs are kept in Application Insights; None keeps none.
         log_workspace: resource id of a Log Analytics workspace, which gets what happens in the account of its code.
+        storage_insights: connect that workspace with the account as well; see `AzureBlobConfig`.
         tags: added to those of the provider.
 
-    Source: https://learn.microsoft.com/azure/azure-functions/flex-consumption-plan
+    Sources: https://learn.microsoft.com/azure/azure-functions/flex-consumption-plan, .../dedicated-plan
     """
 
+    plan: AzurePlan = _FLEX
     memory: Literal[512, 2048, 4096] | None = None
     timeout: Annotated[int, Field(ge=1, le=2147483647)] | None = None
     runtime: AzureFunctionRuntime | None = None
@@ -352,18 +409,57 @@ class AzureFunctionConfig(Settings):
     min_instances: Annotated[int, Field(ge=0, le=1000)] | None = None
     concurrency: Annotated[int, Field(ge=1, le=1000)] | None = None
     subnet_id: SubnetId | None = None
+    private_endpoint_subnet: SubnetId | None = None
     zone_redundant: bool | None = None
+    kms_key: KmsKey | None = None
     log_retention_days: Literal[30, 60, 90, 120, 180, 270, 365, 550, 730] | None = None
     log_workspace: WorkspaceId | None = None
+    storage_insights: bool = False
     tags: Tags = Field(default_factory=dict)
+
+    @field_validator(*_FLEX_ONLY)
+    @classmethod
+    def _as_the_plan_has(cls, value: int | None, info: ValidationInfo) -> int | None:
+        plan = info.data.get("plan", _FLEX)
+        if value is not None and plan != _FLEX:
+            raise ValueError(f"must not go with plan={plan!r}: {_FLEX_ONLY[info.field_name or '']}")
+        return value
 
     @field_validator("min_instances")
     @classmethod
-    def _no_more_than_most(cls, value: int | None, info: ValidationInfo) -> int | None:
-        most = info.data.get("max_instances") or _MOST_INSTANCES
-        if value is not None and value > most:
+    def _as_many_as_there_can_be(cls, value: int | None, info: ValidationInfo) -> int | None:
+        plan, most = info.data.get("plan", _FLEX), info.data.get("max_instances") or _MOST_INSTANCES
+        if value is None:
+            return value
+        if plan == _FLEX and value > most:
             raise ValueError(f"must be at most max_instances, which is {most}")
+        if plan != _FLEX and not 1 <= value <= _MOST_WORKERS:
+            raise ValueError(f"must be 1 to {_MOST_WORKERS} with plan={plan!r}")
         return value
+
+    @field_validator("private_endpoint_subnet")
+    @classmethod
+    def _closed_account_needs_a_way(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and info.data.get("subnet_id", "wrong") is None:
+            raise ValueError("needs subnet_id, from where the app reaches the account of its code")
+        return value
+
+    @field_validator("zone_redundant")
+    @classmethod
+    def _zones_need_instances(cls, value: bool | None, info: ValidationInfo) -> bool | None:
+        if value and info.data.get("plan", _FLEX) != _FLEX and info.data.get("min_instances") == 1:
+            raise ValueError("must not be True with min_instances=1: one instance is in one zone")
+        return value
+
+    @field_validator("storage_insights")
+    @classmethod
+    def _insights_need_a_workspace(cls, value: bool, info: ValidationInfo) -> bool:
+        return _insights(value, info)
+
+    @property
+    def flexible(self) -> bool:
+        """Whether the plan is Flex Consumption."""
+        return self.plan == _FLEX
 
     def meaning(self) -> FunctionMeaning:
         """Say what this means on any cloud; see `FunctionMeaning`."""

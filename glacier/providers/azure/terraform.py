@@ -17,7 +17,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from glacier.errors import InfrastructureError
-from glacier.infrastructure import Backend, Draft, Statement
+from glacier.infrastructure import Backend, BucketNeed, Draft, Statement
 from glacier.infrastructure.requirements import requirements_of
 from glacier.infrastructure.variables import environment_of
 from glacier.schedules import Cron
@@ -26,14 +26,14 @@ from glacier.terraform import Block, Call, Labels, Ref, Text, data, nested, outp
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from glacier.infrastructure import Blueprint, BucketNeed, FunctionNeed, Grant, Needs, Package
+    from glacier.infrastructure import Blueprint, FunctionNeed, Grant, Needs, Package
     from glacier.providers.azure.config import AzureConfig, AzureFunctionConfig, AzureLifecycleRule
     from glacier.schedules import Rate
     from glacier.terraform import Value
 
 __all__ = ["blueprint"]
 
-REQUIREMENTS = {"azurerm": {"source": "hashicorp/azurerm", "version": ">= 4.55, < 6.0"}}
+VERSIONS, VERSIONS_WITH_QUEUE_PROPERTIES = ">= 4.55, < 6.0", ">= 4.55, < 5.0"
 
 RUNTIME = "3.12"
 """The Python of functions that name none."""
@@ -61,7 +61,20 @@ def blueprint(config: AzureConfig, account: str, needs: Needs) -> Blueprint:
     _Access(module).draw()
     where = {"resource_group_name": config.resource_group, "storage_account_name": None}
     key = {"container_name": "tfstate", "key": f"glacier/{needs.environment}.tfstate", "use_azuread_auth": True}
-    return module.draft.finish(REQUIREMENTS, Backend("azurerm", {**where, **key}, BACKEND_ADVICE))
+    return module.draft.finish(_requirements(module), Backend("azurerm", {**where, **key}, BACKEND_ADVICE))
+
+
+def _requirements(module: _Module) -> dict[str, dict[str, str]]:
+    """Return the provider's range, which is narrower where the module has what azurerm 5 has no more."""
+    logged = module.config.queue_logging
+    if logged:
+        module.draft.warn(
+            f"queue_logging=True: only azurerm 4 can log queues inside an account, so this module asks for azurerm "
+            f"{VERSIONS_WITH_QUEUE_PROPERTIES}; whoever applies it needs a way to the queues of its accounts"
+        )
+    return {
+        "azurerm": {"source": "hashicorp/azurerm", "version": VERSIONS_WITH_QUEUE_PROPERTIES if logged else VERSIONS}
+    }
 
 
 class _Module:
@@ -119,7 +132,9 @@ class _Module:
         for need in self.needs.buckets:
             found.setdefault(self.account_name(need), []).append(need)
         return {
-            name: _Account(name, "main" if name == self.account else f"account_{name}", tuple(found[name]))
+            name: _Account(
+                name, "main" if name == self.account else f"account_{name}", f"account {name}", tuple(found[name])
+            )
             for name in sorted(found)
         }
 
@@ -131,6 +146,28 @@ class _Module:
         """Return the label of the account and container of a function's code, which is none of the user's buckets'."""
         return self.needs.labels.of(f"code of {need.label}")
 
+    def code_account(self, need: FunctionNeed) -> _Account:
+        """Return the account of a function's code, as safe as the function's config asks for."""
+        from glacier.providers.azure.config import AzureBlobConfig
+
+        config: AzureFunctionConfig = need.config
+        wanted = AzureBlobConfig(
+            kms_key=config.kms_key,
+            private_endpoint_subnet=config.private_endpoint_subnet,
+            log_workspace=config.log_workspace,
+            storage_insights=config.storage_insights,
+            tags=config.tags,
+        )
+        return _Account(
+            f"glacierfn{self.unique(need.name)}",
+            self.code_label(need),
+            f"code of function {need.name}",
+            (BucketNeed("code", self.code_label(need), wanted, need.effective),),
+            services=("blob", "queue"),
+            option="AzureFunctionConfig",
+            tier=None,
+        )
+
     def container_id(self, need: BucketNeed) -> Value:
         """Return the id of a container, whether the module makes it or finds its account."""
         if not need.existing:
@@ -138,14 +175,53 @@ class _Module:
         account = self.accounts[self.account_name(need)]
         return Text(account.ref.id, f"/blobServices/default/containers/{need.name}")
 
+    # --- private endpoints ----------------------------------------------------------------------------------------
+
+    def endpoint(self, label: str, name: str, target: Ref, service: str, subnet: str) -> Block:
+        """Return a private endpoint of a service; its name is in the zones of the config, else left to a policy."""
+        connection = nested(
+            "private_service_connection",
+            name=name,
+            private_connection_resource_id=target,
+            subresource_names=[service],
+            is_manual_connection=False,
+        )
+        where: dict[str, Value] = {"name": f"{name}-{service}", **PLACE, "subnet_id": subnet}
+        names = _names(self.config.private_dns_zones, service)
+        return resource("azurerm_private_endpoint", label, connection, names, **where, **self.common_tags())
+
+
+_ZONES = {
+    "blob": "privatelink.blob.core.windows.net",
+    "queue": "privatelink.queue.core.windows.net",
+    "sites": "privatelink.azurewebsites.net",
+}
+"""https://learn.microsoft.com/azure/private-link/private-endpoint-dns"""
+
+
+def _names(group: str | None, service: str) -> Block:
+    """Return how the name of an endpoint comes into a zone: by the module, or by a policy that it leaves alone."""
+    if group is None:
+        return nested("lifecycle", ignore_changes=[Ref("private_dns_zone_group")])
+    zone = f"{group}/providers/Microsoft.Network/privateDnsZones/{_ZONES[service]}"
+    return nested("private_dns_zone_group", name="default", private_dns_zone_ids=[zone])
+
 
 @dataclass(frozen=True)
 class _Account:
-    """A storage account with its containers; most of what a container's config says is a matter of its account."""
+    """A storage account with its containers; most of what a container's config says is a matter of its account.
+
+    `services` are those that it is used for, `option` is the class whose settings are asked, and `tier` the access tier
+    where none of them names one.
+    """
 
     name: str
     label: str
+    about: str
     containers: tuple[BucketNeed, ...]
+    services: tuple[str, ...] = ("blob",)
+    option: str = "AzureBlobConfig"
+    tier: str | None = "Hot"
 
     @property
     def existing(self) -> bool:
@@ -155,6 +231,26 @@ class _Account:
     @property
     def ref(self) -> Ref:
         return Ref(*(("data",) if self.existing else ()), "azurerm_storage_account", self.label)
+
+    @property
+    def closed(self) -> bool:
+        """Whether it is reached by private endpoints only."""
+        return self.said("private_endpoint_subnet") is not None
+
+    @property
+    def premium(self) -> bool:
+        """Whether it has blobs only, on fast disks."""
+        return self.said("tier") == "Premium"
+
+    @property
+    def public(self) -> bool:
+        """Whether a container of it may be opened to everybody."""
+        return not all(need.config.public_access_block for need in self.containers)
+
+    @property
+    def insights(self) -> bool:
+        """Whether a workspace reads it with its key; what is there already keeps its settings."""
+        return not self.existing and any(need.config.storage_insights for need in self.containers)
 
     @property
     def tags(self) -> dict[str, str]:
@@ -196,9 +292,10 @@ class _Storage:
         for account in self.module.accounts.values():
             if account.existing:
                 found = {"name": account.name, "resource_group_name": GROUP.name}
-                self._add(data("azurerm_storage_account", account.label, **found), f"account {account.name}")
+                self._add(data("azurerm_storage_account", account.label, **found), account.about)
             else:
                 self._account(account)
+                self._surroundings(account)
         for need in self.module.needs.buckets:
             if not need.existing:
                 self._bucket(need)
@@ -208,47 +305,56 @@ class _Storage:
             self._code(need)
 
     def _account(self, account: _Account) -> None:
-        about = f"account {account.name}"
         self._warn_of_tags(account)
-        key = self._key(account)
-        closed = account.said("private_endpoint_subnet") is not None
+        key, queues = self._key(account), self._logs_queues(account)
         made = resource(
             "azurerm_storage_account",
             account.label,
             *_account_settings(account, key),
-            *([_CLOSED] if closed else ()),
+            *([_QUEUES_LOGGED] if queues else ()),
+            *([_CLOSED] if account.closed else ()),
             name=account.name,
             **PLACE,
             **_class(account),
-            **_SAFE,
-            allow_nested_items_to_be_public=not all(need.config.public_access_block for need in account.containers),
-            public_network_access_enabled=not closed,
+            **{**_SAFE, "shared_access_key_enabled": account.insights},
+            allow_nested_items_to_be_public=account.public,
+            public_network_access_enabled=not account.closed,
             **({"tags": account.tags} if account.tags else {}),
             **({} if key is None else {"depends_on": [Ref("azurerm_role_assignment", key.labels[1])]}),
         )
-        self._add(replace(made, skips=_account_skips(account, closed)), about)
+        self._add(replace(made, skips=_account_skips(account, queues)), account.about)
+
+    def _surroundings(self, account: _Account) -> None:
+        """Draw what belongs to an account besides its containers."""
         rules = list(_lifecycle(account))
         if rules:
-            target = Ref("azurerm_storage_account", account.label).id
+            target = account.ref.id
             policy = resource("azurerm_storage_management_policy", account.label, *rules, storage_account_id=target)
-            self._add(policy, about)
-        if closed:
-            self._add(_endpoint(account), about)
-        self._logs(account.label, account.said("log_workspace"), ("blob",), about)
-
-    def _logs(self, label: str, workspace: str | None, services: Iterable[str], about: str) -> None:
-        """Draw the logs of an account's services, of every read, write and deletion."""
-        account = Ref("azurerm_storage_account", label).id
-        for service in services if workspace else ():
-            made = resource(
-                "azurerm_monitor_diagnostic_setting",
-                f"{label}_{service}",
-                *(nested("enabled_log", category=f"Storage{kind}") for kind in ("Read", "Write", "Delete")),
-                name="glacier",
-                target_resource_id=Text(account, f"/{service}Services/default"),
-                log_analytics_workspace_id=workspace,
+            self._add(policy, account.about)
+        for service in self._entrances(account):
+            self._add(self._endpoint(account, service), account.about)
+        for service in account.services if account.said("log_workspace") else ():
+            self._add(_logs(account, service), account.about)
+        if account.insights:
+            self._add(_insights(account), account.about)
+            self.draft.warn(
+                f"{account.about}: storage_insights=True opens the account to its keys and puts one into Terraform's "
+                "state: who reads the state can read and write everything in the account"
             )
-            self._add(made, about)
+
+    def _logs_queues(self, account: _Account) -> bool:
+        return self.module.config.queue_logging and not account.premium
+
+    def _entrances(self, account: _Account) -> Iterable[str]:
+        """Return the services of an account that get a private endpoint: Terraform itself sets the log of queues."""
+        if not account.closed:
+            return ()
+        return dict.fromkeys((*account.services, *(("queue",) if self._logs_queues(account) else ())))
+
+    def _endpoint(self, account: _Account, service: str) -> Block:
+        label = account.label if service == "blob" else f"{service}_of_{account.label}"
+        subnet: str = account.said("private_endpoint_subnet")
+        return self.module.endpoint(label, account.name, account.ref.id, service, subnet)
 
     def _warn_of_tags(self, account: _Account) -> None:
         for need in account.containers:
@@ -261,7 +367,7 @@ class _Storage:
 
     def _bucket(self, need: BucketNeed) -> None:
         account = self.module.accounts[self.module.account_name(need)]
-        self._add(_container(need.label, need.name, account.ref), f"bucket {need.name}")
+        self._add(_container(need.label, need.name, account), f"bucket {need.name}")
 
     # --- keys -----------------------------------------------------------------------------------------------------
 
@@ -280,8 +386,8 @@ class _Storage:
         if url is None:
             return None
         label = self.module.access.of(f"{account.label} uses its key")
-        about = f"key of account {account.name}"
-        identity = resource("azurerm_user_assigned_identity", label, name=f"{account.name}-key", **PLACE)
+        about, tags = f"key of account {account.name}", self.module.common_tags()
+        identity = resource("azurerm_user_assigned_identity", label, name=f"{account.name}-key", **PLACE, **tags)
         self.draft.add("iam.tf", identity, about)
         scope = Text(GROUP.id, _key_scope(url))
         self.draft.add("iam.tf", _assignment(label, label, scope, {"role_definition_name": KEY_USER}), about)
@@ -290,33 +396,49 @@ class _Storage:
     # --- code of functions ------------------------------------------------------------------------------------------
 
     def _code(self, need: FunctionNeed) -> None:
-        about, label = f"code of function {need.name}", self.module.code_label(need)
-        made = resource(
-            "azurerm_storage_account",
-            label,
-            nested("blob_properties", *_kept(7), versioning_enabled=True),
-            _SAS,
-            name=f"glacierfn{self.module.unique(need.name)}",
-            **PLACE,
-            account_kind="StorageV2",
-            account_tier="Standard",
-            account_replication_type="GRS",
-            **_SAFE,
-            allow_nested_items_to_be_public=False,
-            public_network_access_enabled=True,
-            **self.module.tags(need.config),
-        )
-        self._add(replace(made, skips=(*_OPEN, *_UNKEYED, *_NO_QUEUES)), about)
-        self._add(_container(label, "code", made.ref), about)
-        self._logs(label, need.config.log_workspace, ("blob", "queue"), about)
+        account = self.module.code_account(need)
+        self._account(account)
+        self._add(_container(account.label, "code", account), account.about)
+        self._surroundings(account)
 
     def _add(self, block: Block, about: str) -> Block:
         return self.draft.add("storage.tf", block, about)
 
 
-def _container(label: str, name: str, account: Ref) -> Block:
-    where: dict[str, Value] = {"storage_account_id": account.id, "container_access_type": "private"}
-    return replace(resource("azurerm_storage_container", label, name=name, **where), skips=_NO_READ_LOG)
+def _container(label: str, name: str, account: _Account) -> Block:
+    where: dict[str, Value] = {"storage_account_id": account.ref.id, "container_access_type": "private"}
+    made = resource("azurerm_storage_container", label, name=name, **where)
+    return made if account.insights else replace(made, skips=_no_read_log(account))
+
+
+def _logs(account: _Account, service: str) -> Block:
+    """Return the log of a service of an account, of every read, write and deletion."""
+    return resource(
+        "azurerm_monitor_diagnostic_setting",
+        f"{account.label}_{service}",
+        *(nested("enabled_log", category=f"Storage{kind}") for kind in ("Read", "Write", "Delete")),
+        name="glacier",
+        target_resource_id=Text(account.ref.id, f"/{service}Services/default"),
+        log_analytics_workspace_id=account.said("log_workspace"),
+    )
+
+
+def _insights(account: _Account) -> Block:
+    """Return the connection by which a workspace reads an account; it belongs to the workspace's own resource group."""
+    workspace: str = account.said("log_workspace")
+    _, _, subscription, _, group, *_, name = workspace.split("/")
+    # The provider takes ids in this spelling only.
+    home = f"/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.OperationalInsights"
+    return resource(
+        "azurerm_log_analytics_storage_insights",
+        account.label,
+        name=f"glacier-{account.name}",
+        resource_group_name=group,
+        workspace_id=f"{home}/workspaces/{name}",
+        storage_account_id=account.ref.id,
+        storage_account_key=account.ref.primary_access_key,
+        blob_container_names=[need.name for need in account.containers],
+    )
 
 
 _SAFE: dict[str, Value] = {
@@ -328,21 +450,25 @@ _SAFE: dict[str, Value] = {
     "local_user_enabled": False,
     "cross_tenant_replication_enabled": False,
 }
+_QUEUES_LOGGED = nested(
+    "queue_properties",
+    nested("logging", read=True, write=True, delete=True, version="1.0", retention_policy_days=90),
+)
 _CLOSED = nested("network_rules", default_action="Deny", bypass=["AzureServices"])
 _SAS = nested("sas_policy", expiration_period="07.00:00:00", expiration_action="Log")
 
 
 def _class(account: _Account) -> dict[str, Value]:
     """Return kind, tier and copies; GRS is what Azure itself proposes, and Premium stays in its region."""
-    tier, copies = account.said("tier"), account.said("replication_type")
-    if tier == "Premium":
+    tier, copies = account.said("tier") or account.tier, account.said("replication_type")
+    if account.premium:
         return {
             "account_kind": "BlockBlobStorage",
             "account_tier": "Premium",
             "account_replication_type": copies or "LRS",
         }
     kind = {"account_kind": "StorageV2", "account_tier": "Standard", "account_replication_type": copies or "GRS"}
-    return {**kind, "access_tier": tier or "Hot"}
+    return kind if tier is None else {**kind, "access_tier": tier}
 
 
 def _account_settings(account: _Account, key: Block | None) -> Iterator[Block]:
@@ -393,51 +519,44 @@ def _key_scope(url: str) -> str:
     return f"/providers/Microsoft.KeyVault/vaults/{found[1]}/keys/{found[2]}"
 
 
-def _endpoint(account: _Account) -> Block:
-    target = Ref("azurerm_storage_account", account.label).id
-    connection = nested(
-        "private_service_connection",
-        name=account.name,
-        private_connection_resource_id=target,
-        subresource_names=["blob"],
-        is_manual_connection=False,
-    )
-    subnet: str = account.said("private_endpoint_subnet")
-    name = f"{account.name}-blob"
-    return resource("azurerm_private_endpoint", account.label, connection, name=name, **PLACE, subnet_id=subnet)
+def _open(account: _Account) -> tuple[tuple[str, str], ...]:
+    said = f"reached over the internet: {account.option}(private_endpoint_subnet=...)"
+    return tuple((check, said) for check in ("CKV_AZURE_59", "CKV2_AZURE_33", "AZU-0012"))
 
 
-_OPEN = (
-    ("CKV_AZURE_59", "reached over the internet: AzureBlobConfig(private_endpoint_subnet=...)"),
-    ("CKV2_AZURE_33", "reached over the internet: AzureBlobConfig(private_endpoint_subnet=...)"),
-    ("AZU-0012", "reached over the internet: AzureBlobConfig(private_endpoint_subnet=...)"),
+def _unkeyed(account: _Account) -> tuple[tuple[str, str], ...]:
+    said = f"Microsoft's own key: {account.option}(kms_key=...)"
+    return tuple((check, said) for check in ("CKV2_AZURE_1", "AZU-0060"))
+
+
+# Both checks look for queue_properties in the account, which azurerm 5 has no more.
+_NO_QUEUE_LOG = tuple(
+    (check, "nothing uses queues of this account: AzureConfig(queue_logging=True)")
+    for check in ("CKV_AZURE_33", "AZU-0057")
 )
-_UNKEYED = (
-    ("CKV2_AZURE_1", "Microsoft's own key: AzureBlobConfig(kms_key=...)"),
-    ("AZU-0060", "Microsoft's own key: AzureBlobConfig(kms_key=...)"),
-)
-# The check looks for queue_properties in the account, which azurerm 5 has no more.
-_NO_QUEUES = (
-    ("CKV_AZURE_33", "nothing uses queues of this account"),
-    ("AZU-0057", "nothing uses queues of this account"),
-)
-# The check looks for azurerm_log_analytics_storage_insights, which reads the logs with the account's key.
-_NO_READ_LOG = (("CKV2_AZURE_21", "no key of the account is given away: log_workspace=... logs reads without one"),)
 
 
-def _account_skips(account: _Account, closed: bool) -> tuple[tuple[str, str], ...]:
+def _no_read_log(account: _Account) -> tuple[tuple[str, str], ...]:
+    """Decline the check that looks for a workspace which reads the account with its key."""
+    kept = "the account keeps its settings: AzureBlobConfig(existing=True)"
+    closed = f"no key of the account is given away: {account.option}(storage_insights=True)"
+    return (("CKV2_AZURE_21", kept if account.existing else closed),)
+
+
+def _account_skips(account: _Account, queues_logged: bool) -> tuple[tuple[str, str], ...]:
     """Name the checks that an account declines, each with the option that would satisfy it."""
-    copies, premium = account.said("replication_type"), account.said("tier") == "Premium"
+    copies, premium = account.said("replication_type"), account.premium
     local = f"replication_type={copies!r} was asked for" if copies else "tier='Premium' was asked for"
     near = copies in ("LRS", "ZRS") or premium
-    public = not all(need.config.public_access_block for need in account.containers)
+    keyed = f"{account.option}(storage_insights=True) was asked for, which reads with a key of the account"
     return (
-        *(() if closed else _OPEN),
-        *(() if account.said("kms_key") else _UNKEYED),
-        *(_NO_QUEUES[1:] if premium else _NO_QUEUES),
+        *(() if account.closed else _open(account)),
+        *(() if account.said("kms_key") else _unkeyed(account)),
+        *(() if queues_logged else _NO_QUEUE_LOG[1:] if premium else _NO_QUEUE_LOG),
+        *((("CKV2_AZURE_40", keyed),) if account.insights else ()),
         *((("CKV_AZURE_206", local), ("AZU-0058", local)) if near else ()),
-        *((("CKV_AZURE_190", "public_access_block=False was asked for"),) if public else ()),
-        *((("CKV2_AZURE_47", "public_access_block=False was asked for"),) if public else ()),
+        *((("CKV_AZURE_190", "public_access_block=False was asked for"),) if account.public else ()),
+        *((("CKV2_AZURE_47", "public_access_block=False was asked for"),) if account.public else ()),
         *((("CKV2_AZURE_38", "soft_delete_days=0 was asked for"),) if account.said("soft_delete_days") == 0 else ()),
     )
 
@@ -463,33 +582,41 @@ class _Functions:
         about = need.origin or f"function {need.name}"
         plan = self._add(self._plan(need), about)
         made = self._add(self._app(need, need.config, plan), about)
+        if need.config.private_endpoint_subnet is not None:
+            self._add(self._endpoint(need), about)
         if need.monitored:
             self.draft.add("monitoring.tf", self._alarm(need), about)
         said = f"Host name of function {need.name}."
         self.draft.add("outputs.tf", output(f"function_{need.label}", said, made.ref.default_hostname))
 
     def _plan(self, need: FunctionNeed) -> Block:
-        """Return a plan; on Flex Consumption each app has its own."""
-        wanted = need.config.zone_redundant
-        zones = self.module.config.location not in ZONELESS if wanted is None else wanted
+        """Return a plan of the app's own: Flex Consumption takes one app only, and others' load is no neighbour."""
+        config: AzureFunctionConfig = need.config
+        zones = self._zones(config)
         made = resource(
             "azurerm_service_plan",
             need.label,
             name=f"{self._name(need)}-plan"[:60],
             **PLACE,
             os_type="Linux",
-            sku_name="FC1",
+            sku_name=config.plan,
+            **({} if config.flexible else {"worker_count": _workers(config)}),
             zone_balancing_enabled=zones,
-            **self.module.tags(need.config),
+            **self.module.tags(config),
         )
-        alone = f"zone_redundant=False was asked for, or {self.module.config.location} has no zones"
-        skips = [("CKV_AZURE_212", "this plan counts instances in its app: AzureFunctionConfig(min_instances=2)")]
-        return replace(made, skips=(*skips, *(() if zones else (("CKV_AZURE_225", alone),))))
+        return replace(made, skips=_plan_skips(config, zones, self.module.config.location))
+
+    def _zones(self, config: AzureFunctionConfig) -> bool:
+        if config.zone_redundant is not None:
+            return config.zone_redundant
+        return self.module.config.location not in ZONELESS and (config.flexible or _workers(config) > 1)
 
     def _app(self, need: FunctionNeed, config: AzureFunctionConfig, plan: Block) -> Block:
         identity = Ref("azurerm_user_assigned_identity", need.label).id
-        return resource(
-            "azurerm_function_app_flex_consumption",
+        code = self.module.code_label(need)
+        host = _flexible_host(need, code, identity) if config.flexible else _premium_host(need, code)
+        made = resource(
+            app_kind(need),
             need.label,
             nested("identity", type="UserAssigned", identity_ids=[identity]),
             *_ready(config),
@@ -497,16 +624,19 @@ class _Functions:
             name=self._name(need),
             **PLACE,
             service_plan_id=plan.ref.id,
-            **_code_place(self.module.code_label(need), identity),
-            runtime_name="python",
-            runtime_version=need.runtime or RUNTIME,
-            **_sizes(config),
+            **host,
+            **({"public_network_access_enabled": False} if config.private_endpoint_subnet else {}),
             https_only=True,
             zip_deploy_file=self._zip(need),
             app_settings=self._environment(need),
             **self.module.tags(config),
             depends_on=[Ref("azurerm_role_assignment", host_label(self.module, need))],
         )
+        return replace(made, skips=_app_skips(config))
+
+    def _endpoint(self, need: FunctionNeed) -> Block:
+        app, subnet = Ref(app_kind(need), need.label).id, need.config.private_endpoint_subnet
+        return self.module.endpoint(f"app_{need.label}", self._name(need), app, "sites", subnet)
 
     def _environment(self, need: FunctionNeed) -> dict[str, Value]:
         environment = environment_of(need)
@@ -517,12 +647,19 @@ class _Functions:
         values = {
             **environment.values,
             "AZURE_CLIENT_ID": client,
-            "AzureWebJobsStorage__accountName": Ref("azurerm_storage_account", self.module.code_label(need)).name,
+            **self._code_settings(need),
             "AzureWebJobsStorage__clientId": client,
             "AzureWebJobsStorage__credential": "managedidentity",
             **({} if when is None else {SCHEDULE: expression_of(when)}),
         }
         return {name: values[name] for name in sorted(values)}
+
+    def _code_settings(self, need: FunctionNeed) -> dict[str, Value]:
+        """Return how an app finds its code; on Premium the account's name is no setting but an argument."""
+        if need.config.flexible:
+            account = Ref("azurerm_storage_account", self.module.code_label(need))
+            return {"AzureWebJobsStorage__accountName": account.name}
+        return {"WEBSITE_RUN_FROM_PACKAGE": "1"}
 
     def _zip(self, need: FunctionNeed) -> Value:
         if need.package is None:
@@ -641,37 +778,80 @@ def _span(seconds: int) -> str:
     return f"{f'{days}.' if days else ''}{rest // 3600:02}:{rest % 3600 // 60:02}:{rest % 60:02}"
 
 
-def _code_place(label: str, identity: Ref) -> dict[str, Value]:
-    """Return where the code of an app is kept, and that its identity opens the door."""
-    account = Ref("azurerm_storage_account", label)
-    container = Ref("azurerm_storage_container", label)
-    return {
+def app_kind(need: FunctionNeed) -> str:
+    """Return the type of an app's resource, which depends on its plan."""
+    return "azurerm_function_app_flex_consumption" if need.config.flexible else "azurerm_linux_function_app"
+
+
+def _flexible_host(need: FunctionNeed, code: str, identity: Ref) -> dict[str, Value]:
+    """Return where the code of an app is kept, and that its identity opens the door; runtime and sizes."""
+    account, container = Ref("azurerm_storage_account", code), Ref("azurerm_storage_container", code)
+    config: AzureFunctionConfig = need.config
+    wanted: dict[str, Value] = {
         "storage_container_type": "blobContainer",
         "storage_container_endpoint": Text(account.primary_blob_endpoint, container.name),
         "storage_authentication_type": "UserAssignedIdentity",
         "storage_user_assigned_identity_id": identity,
-    }
-
-
-def _sizes(config: AzureFunctionConfig) -> dict[str, Value]:
-    sizes: dict[str, Value] = {
+        "runtime_name": "python",
+        "runtime_version": need.runtime or RUNTIME,
         "instance_memory_in_mb": config.memory or 2048,
         "maximum_instance_count": config.max_instances,
         "http_concurrency": config.concurrency,
         "virtual_network_subnet_id": config.subnet_id,
     }
-    return {name: value for name, value in sizes.items() if value is not None}
+    return {name: value for name, value in wanted.items() if value is not None}
+
+
+def _premium_host(need: FunctionNeed, code: str) -> dict[str, Value]:
+    """Return the account in which an app keeps its locks, by its identity; only Terraform's upload has a password."""
+    network: dict[str, Value] = {"virtual_network_subnet_id": need.config.subnet_id} if need.config.subnet_id else {}
+    return {
+        "storage_account_name": Ref("azurerm_storage_account", code).name,
+        "storage_uses_managed_identity": True,
+        "builtin_logging_enabled": False,
+        "ftp_publish_basic_authentication_enabled": False,
+        **network,
+    }
 
 
 def _ready(config: AzureFunctionConfig) -> list[Block]:
-    """Return how many instances always wait for requests."""
-    return [nested("always_ready", name="http", instance_count=config.min_instances)] if config.min_instances else []
+    """Return how many instances always wait for requests, where that is the app's business and not its plan's."""
+    wanted = config.min_instances if config.flexible else None
+    return [nested("always_ready", name="http", instance_count=wanted)] if wanted else []
+
+
+def _workers(config: AzureFunctionConfig) -> int:
+    """Return how many instances a plan of Premium v3 has: two, so that one can fail, where nobody says anything."""
+    return config.min_instances or 2
+
+
+def _plan_skips(config: AzureFunctionConfig, zones: bool, location: str) -> tuple[tuple[str, str], ...]:
+    flexible = "this plan has no fixed instances: AzureFunctionConfig(plan='P1v3') has two"
+    few = flexible if config.flexible else "min_instances=1 was asked for" if _workers(config) < 2 else None
+    alone = "min_instances=1 was asked for" if not config.flexible and _workers(config) < 2 else None
+    alone = alone or f"zone_redundant=False was asked for, or {location} has no zones"
+    return (
+        *((("CKV_AZURE_212", few),) if few else ()),
+        *(() if zones else (("CKV_AZURE_225", alone),)),
+    )
+
+
+def _app_skips(config: AzureFunctionConfig) -> tuple[tuple[str, str], ...]:
+    """Name the check that an open app declines; it knows the app of Premium v3 only."""
+    if config.flexible or config.private_endpoint_subnet:
+        return ()
+    return (("CKV_AZURE_221", "called over the internet: AzureFunctionConfig(private_endpoint_subnet=...)"),)
 
 
 def _site(need: FunctionNeed) -> Block:
     logs = Ref("azurerm_application_insights", "main").connection_string
     logged: dict[str, Value] = {"application_insights_connection_string": logs} if _is_logged(need) else {}
-    return nested("site_config", minimum_tls_version="1.2", **logged)
+    if need.config.flexible:
+        return nested("site_config", minimum_tls_version="1.2", **logged)
+    stack = nested("application_stack", python_version=need.runtime or RUNTIME)
+    network: dict[str, Value] = {"vnet_route_all_enabled": True} if need.config.subnet_id else {}
+    always: dict[str, Value] = {"always_on": True, "ftps_state": "Disabled", "http2_enabled": True}
+    return nested("site_config", stack, **always, minimum_tls_version="1.2", **network, **logged)
 
 
 def _is_logged(need: FunctionNeed) -> bool:
@@ -784,8 +964,8 @@ class _Access:
             self._state(made, label, actions, tuple(f"{need.name}/{grant.path}" for grant in some), some)
 
     def _on_function(self, label: str, need: FunctionNeed, grant: Grant) -> None:
-        app = Ref("azurerm_function_app_flex_consumption", need.label).id
-        made = _assignment(self.module.access.of(f"{label} calls {need.label}"), label, app, _own("function_caller"))
+        app, role = Ref(app_kind(need), need.label).id, _own("function_caller")
+        made = _assignment(self.module.access.of(f"{label} calls {need.label}"), label, app, role)
         self._state(made, label, OWN_ROLES["function_caller"][1], (need.name,), [grant])
 
     def _state(
