@@ -25,11 +25,9 @@ from glacier.environment import Defaults
 from glacier.providers import AWSProvider, AzureProvider, GCPProvider
 from glacier.tasks import Pipeline
 from glacier.templates import ProductionAWSEnvironment, ProductionAzureEnvironment, ProductionGCPEnvironment
+from terraform.options import OPTIONS, SUBSCRIPTION, WORKSPACE, Option, merged
 
-__all__ = ["CLOUDS", "EXAMPLES", "HOSTILE", "Cloud"]
-
-SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
-WORKSPACE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/g/providers/Microsoft.OperationalInsights/workspaces/logs"
+__all__ = ["CLOUDS", "EXAMPLES", "HOSTILE", "Cloud", "with_option"]
 
 HOSTILE = '${jsonencode("x")} %{ if true }" \\ \n<<EOT\té"} }\nresource "null_resource" "y" {'
 """A string that must stay one: interpolation, directives, quotes, escapes, lines, a heredoc and a block."""
@@ -286,7 +284,24 @@ def scheduled(cloud: Cloud) -> Pipeline:
 
 def template(cloud: Cloud) -> Pipeline:
     """The ready-made environment for production, with alarms."""
-    env = cloud.production()
+    return _totals(cloud, cloud.production())
+
+
+def strict(cloud: Cloud) -> Pipeline:
+    """All that policy checks ask for, as far as every version of a provider can give it."""
+    return with_option(cloud, merged(tuple(each for each in OPTIONS[cloud.name] if each.newest)))
+
+
+def with_option(cloud: Cloud, option: Option) -> Pipeline:
+    """A bucket, a function and a schedule with what satisfies some policy checks."""
+    provider = cloud.provider()
+    provider = type(provider)(config=provider.config.replace(**option.provider))
+    function = {"environment_vars": {"LOG_LEVEL": "INFO"}, **option.function}
+    wanted = Defaults(bucket=provider.bucket_class(**option.bucket), serverless=provider.function_class(**function))
+    return _totals(cloud, GlacierEnv(provider, "test", defaults=wanted))
+
+
+def _totals(cloud: Cloud, env: GlacierEnv) -> Pipeline:
     env.register("sales", env.provider.bucket(cloud.bucket_name("prod"), path="sales.parquet"))
     env.register("cleaner", env.provider.serverless("glacier-prod-cleaner", handler="handlers.clean"))
 
@@ -398,5 +413,6 @@ def existing(cloud: Cloud) -> Pipeline:
 
 
 EXAMPLES: dict[str, Callable[[Cloud], Pipeline]] = {
-    each.__name__: each for each in (sales, shared, functions, scheduled, template, composed, hostile, rich, existing)
+    each.__name__: each
+    for each in (sales, shared, functions, scheduled, template, strict, composed, hostile, rich, existing)
 }

@@ -230,12 +230,14 @@ class S3ReplicationConfig(Settings):
         destination_region: its region.
         role: ARN of the role that copies; None lets Glacier make one.
         kms_key: key that encrypts the copies.
+        access_log_bucket: name of a bucket of that region that gets the log of all requests to the copies.
     """
 
     destination_bucket: Annotated[str, must(BUCKET.problem)]
     destination_region: Region
     role: RoleArn | None = None
     kms_key: KmsKey | None = None
+    access_log_bucket: Annotated[str, must(BUCKET.problem)] | None = None
 
 
 class S3Config(Settings):
@@ -406,6 +408,7 @@ class LambdaConfig(Settings):
         architecture: of the processor.
         kms_key: ARN of a key for the function's environment, logs and failed events; None takes AWS' own.
         code_signing_config: ARN of a code signing configuration that the code must pass.
+        code_bucket: name of a bucket that is there already and takes the code; None makes one for all functions.
         log_retention_days: how long log lines are kept.
         platform: take what is not given here, network, key and code signing, from variables of the generated module.
         tags: added to those of the provider.
@@ -429,6 +432,7 @@ class LambdaConfig(Settings):
     architecture: Literal["x86_64", "arm64"] | None = None
     kms_key: KmsKeyArn | None = None
     code_signing_config: Annotated[str, Field(pattern=_SIGNING)] | None = None
+    code_bucket: Annotated[str, must(BUCKET.problem)] | None = None
     log_retention_days: LogRetention = 365
     platform: bool = False
     tags: Tags = Field(default_factory=dict)
@@ -443,6 +447,7 @@ class LambdaConfig(Settings):
             "architecture",
             "kms_key",
             "code_signing_config",
+            "code_bucket",
             "platform",
         )
         return FunctionMeaning(

@@ -162,14 +162,14 @@ class _Storage:
                 self._bucket(need)
             about = f"Name of bucket {need.name}."
             self.draft.add("outputs.tf", output(f"bucket_{need.label}", about, bucket_ref(need).bucket))
-        if self.module.needs.functions:
+        if any(need.config.code_bucket is None for need in self.module.needs.functions):
             self._code()
 
     def _bucket(self, need: BucketNeed) -> None:
         config: S3Config = need.config
         made = resource("aws_s3_bucket", need.label, bucket=need.name, **self.module.tags(config))
-        self._add(replace(made, skips=_bucket_skips(config)), f"bucket {need.name}")
-        self._hardened(need.label, config, f"bucket {need.name}")
+        for block in (replace(made, skips=_bucket_skips(config)), *self._hardened(need.label, config)):
+            self._add(block, f"bucket {need.name}")
         if config.replication_config is not None:
             self._replication(need, config.replication_config)
         if need.config.tags.get("monitoring") == "enabled":
@@ -184,18 +184,18 @@ class _Storage:
         config = S3Config(versioning=True, platform=platform, event_notifications=platform)
         label = code_label(self.module)
         made = resource("aws_s3_bucket", label, bucket=name)
-        self._add(replace(made, skips=_bucket_skips(config)), "code of functions")
-        self._hardened(label, config, "code of functions")
+        own = "the bucket of code: LambdaConfig(code_bucket=...) takes another"
+        for block in (replace(made, skips=_bucket_skips(config)), *self._hardened(label, config)):
+            self._add(replace(block, skips=tuple((check, own) for check, _ in block.skips)), "code of functions")
 
-    def _hardened(self, label: str, config: S3Config, about: str, alias: Ref | None = None) -> None:
-        """Draw everything around a bucket that keeps its contents safe."""
+    def _hardened(self, label: str, config: S3Config, alias: Ref | None = None) -> Iterator[Block]:
+        """Yield everything around a bucket that keeps its contents safe."""
         bucket: dict[str, Value] = {**_at(alias), "bucket": Ref("aws_s3_bucket", label, "id")}
-        for block in self._protections(label, config, bucket):
-            self._add(block, about)
-        self._add(_tls_only(label), about)
+        yield from self._protections(label, config, bucket)
+        yield _tls_only(label)
         policy = Ref("data", "aws_iam_policy_document", f"{label}_tls_only", "json")
         after = [Ref("aws_s3_bucket_public_access_block", label)]
-        self._add(resource("aws_s3_bucket_policy", label, **bucket, policy=policy, depends_on=after), about)
+        yield resource("aws_s3_bucket_policy", label, **bucket, policy=policy, depends_on=after)
 
     def _protections(self, label: str, config: S3Config, bucket: Mapping[str, Value]) -> Iterator[Block]:
         ownership = nested("rule", object_ownership="BucketOwnerEnforced")
@@ -235,11 +235,15 @@ class _Storage:
         label, about = f"{need.label}_replica", f"copy of bucket {need.name}"
         alias = Ref("aws", identifier(wanted.destination_region))
         config = S3Config(
-            versioning=True, encryption=need.config.encryption or KMS, **_replica_key(need.config, wanted.kms_key)
+            versioning=True,
+            encryption=need.config.encryption or KMS,
+            access_log_bucket=wanted.access_log_bucket,
+            event_notifications=need.config.event_notifications or need.config.platform,
+            **_replica_key(need.config, wanted.kms_key),
         )
         made = resource("aws_s3_bucket", label, provider=alias, bucket=wanted.destination_bucket)
-        self._add(replace(made, skips=_bucket_skips(config)), about)
-        self._hardened(label, config, about, alias)
+        for block in (replace(made, skips=_bucket_skips(config)), *self._hardened(label, config, alias)):
+            self._add(_of_replica(block), about)
         role = wanted.role or self._replication_role(need, wanted)
         rule = _replication_rule(need, wanted, _replica_key_arn(wanted))
         after = [Ref("aws_s3_bucket_versioning", need.label), Ref("aws_s3_bucket_versioning", label)]
@@ -375,6 +379,19 @@ def _bucket_skips(config: S3Config) -> tuple[tuple[str, str], ...]:
     return tuple((check, reason) for check, reason in declined.items() if reason is not None)
 
 
+_REPLICA_OPTIONS = {
+    "CKV_AWS_18": "no access log: S3ReplicationConfig(access_log_bucket=...)",
+    "AWS-0089": "no access log: S3ReplicationConfig(access_log_bucket=...)",
+    "AWS-0132": "AWS' own key: S3ReplicationConfig(kms_key=...)",
+}
+
+
+def _of_replica(block: Block) -> Block:
+    """Name the options of a copy where a block declines checks; that it has no copy itself is none."""
+    skips = (skip for skip in block.skips if skip[0] != "CKV_AWS_144")
+    return replace(block, skips=tuple((check, _REPLICA_OPTIONS.get(check, reason)) for check, reason in skips))
+
+
 _REPLICATE_FROM = [
     "s3:GetObjectVersionForReplication",
     "s3:GetObjectVersionAcl",
@@ -453,15 +470,16 @@ class _Functions:
 
     def _code(self, need: FunctionNeed) -> Block:
         """Return the object that holds a function's zip: from the module's folder, or from where a variable says."""
-        path = self._zip(need)
+        path, label, other = self._zip(need), code_label(self.module), need.config.code_bucket
+        after: dict[str, Value] = {"depends_on": [Ref("aws_s3_bucket_versioning", label)]} if other is None else {}
         return resource(
             "aws_s3_object",
             need.label,
-            bucket=Ref("aws_s3_bucket", code_label(self.module), "id"),
+            bucket=other or Ref("aws_s3_bucket", label, "id"),
             key=f"functions/{need.name}.zip",
             source=path,
             source_hash=Call("filemd5", path),
-            depends_on=[Ref("aws_s3_bucket_versioning", code_label(self.module))],
+            **after,
         )
 
     def _zip(self, need: FunctionNeed) -> Value:

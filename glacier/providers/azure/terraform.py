@@ -186,7 +186,7 @@ class _Module:
             subresource_names=[service],
             is_manual_connection=False,
         )
-        where: dict[str, Value] = {"name": f"{name}-{service}", **PLACE, "subnet_id": subnet}
+        where: dict[str, Value] = {"name": _fitted(f"{name}-{service}", 64), **PLACE, "subnet_id": subnet}
         names = _names(self.config.private_dns_zones, service)
         return resource("azurerm_private_endpoint", label, connection, names, **where, **self.common_tags())
 
@@ -697,7 +697,8 @@ class _Functions:
     def _insights(self, days: int) -> None:
         common: dict[str, Value] = {**PLACE, "retention_in_days": days, **self.module.common_tags()}
         name = Text("glacier-", ENVIRONMENT)
-        workspace = resource("azurerm_log_analytics_workspace", "main", name=name, sku="PerGB2018", **common)
+        home = Text("glacier-", _WORKSPACE_PART)
+        workspace = resource("azurerm_log_analytics_workspace", "main", name=home, sku="PerGB2018", **common)
         where: dict[str, Value] = {"application_type": "other", "workspace_id": workspace.ref.id}
         self.draft.add("monitoring.tf", workspace, "logs of functions")
         insights = resource("azurerm_application_insights", "main", name=name, **where, **common)
@@ -856,6 +857,13 @@ def _site(need: FunctionNeed) -> Block:
 
 def _is_logged(need: FunctionNeed) -> bool:
     return need.monitored or need.config.log_retention_days is not None
+
+
+_WORKSPACE_PART = Call("trim", Call("substr", Call("replace", ENVIRONMENT, "_", "-"), 0, 55), "-")
+"""A workspace's name has 4 to 63 letters, digits and '-' between them.
+
+https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules#microsoftoperationalinsights
+"""
 
 
 def _failures(app: str) -> Block:
@@ -1023,8 +1031,12 @@ def _short(label: str) -> str:
 
     https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules
     """
-    name = label.strip("_").replace("_", "-")
-    return name if len(name) <= 50 else f"{name[:43]}-{_digest(name, 6)}"
+    return _fitted(label.strip("_").replace("_", "-"), 50)
+
+
+def _fitted(name: str, most: int) -> str:
+    """Return a name of at most so many characters, with a mark of the whole name in the place of its end."""
+    return name if len(name) <= most else f"{name[: most - 7]}-{_digest(name, 6)}"
 
 
 def _digest(text: str | bytes, length: int) -> str:

@@ -285,6 +285,7 @@ class CloudFunctionConfig(Settings):
         vpc_connector: name of a serverless VPC connector.
         ingress: who may call.
         service_account: e-mail address of the account it runs as.
+        code_bucket: name of a bucket that is there already and takes the code; None makes one for all functions.
         labels: added to those of the provider.
 
     Source: https://cloud.google.com/functions/quotas
@@ -300,6 +301,7 @@ class CloudFunctionConfig(Settings):
     vpc_connector: Annotated[str, Field(pattern=r"^[a-z0-9/_-]+$")] | None = None
     ingress: Literal["ALLOW_ALL", "ALLOW_INTERNAL_ONLY", "ALLOW_INTERNAL_AND_GCLB"] | None = None
     service_account: Annotated[str, Field(pattern=r"^[a-z0-9-]+@[a-z0-9.-]+$")] | None = None
+    code_bucket: Annotated[str, must(BUCKET.problem)] | None = None
     labels: Labels = Field(default_factory=dict)
 
     @field_validator("max_instances")
@@ -311,14 +313,15 @@ class CloudFunctionConfig(Settings):
 
     def meaning(self) -> FunctionMeaning:
         """Say what this means on any cloud; see `FunctionMeaning`."""
-        names = ("min_instances", "max_instances", "concurrency", "vpc_connector", "ingress", "service_account")
+        sizes = ("min_instances", "max_instances", "concurrency")
+        places = ("vpc_connector", "ingress", "service_account", "code_bucket")
         return FunctionMeaning(
             memory=self.memory,
             timeout=self.timeout,
             python=f"3.{self.runtime.removeprefix('python3')}" if self.runtime else None,
             environment_vars=self.environment_vars,
             tags=self.labels,
-            left_out=left_out(self, *names),
+            left_out=left_out(self, *sizes, *places),
         )
 
     @classmethod

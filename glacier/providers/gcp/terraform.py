@@ -122,7 +122,7 @@ class _Storage:
                 self._bucket(need)
             about = f"Name of bucket {need.label}."
             self.draft.add("outputs.tf", output(f"bucket_{need.label}", about, bucket_ref(need).name))
-        if self.module.needs.functions:
+        if any(need.config.code_bucket is None for need in self.module.needs.functions):
             self._code()
 
     def _bucket(self, need: BucketNeed) -> None:
@@ -168,7 +168,8 @@ class _Storage:
             public_access_prevention="enforced",
             **self.module.common_labels(),
         )
-        self._add(replace(made, skips=(NO_LOG, NO_KEY)), "code of functions")
+        own = "the bucket of code: CloudFunctionConfig(code_bucket=...) takes another"
+        self._add(replace(made, skips=(("CKV_GCP_62", own), ("GCP-0066", own))), "code of functions")
 
     # --- keys -----------------------------------------------------------------------------------------------------
 
@@ -260,20 +261,16 @@ def _lifecycle_rule(rule: GCSLifecycleRule) -> Block:
     return nested("lifecycle_rule", nested("action", **effect), nested("condition", age=rule.days, **at_once, **where))
 
 
-NO_LOG = ("CKV_GCP_62", "no access log: GCSConfig(access_log_bucket=...)")
-NO_KEY = ("GCP-0066", "Google's own key: GCSConfig(encryption='customer-managed')")
-
-
 def _bucket_skips(config: GCSConfig) -> tuple[tuple[str, str], ...]:
     """Name the checks that a bucket declines, each with the option that would satisfy it."""
-    unlogged, plain = config.access_log_bucket is None, config.versioning is False
-    unkeyed = config.kms_key is None and config.encryption != "customer-managed"
+    plain, unkeyed = config.versioning is False, config.kms_key is None and config.encryption != "customer-managed"
+    unlogged = None if config.access_log_bucket else "no access log: GCSConfig(access_log_bucket=...)"
     declined = {
-        "CKV_GCP_62": NO_LOG[1] if unlogged else None,
+        "CKV_GCP_62": unlogged,
         "CKV_GCP_78": "versioning=False was asked for" if plain else None,
         "CKV_GCP_114": None if config.public_access_prevention else "public_access_prevention=False was asked for",
-        "GCP-0066": NO_KEY[1] if unkeyed else None,
-        "GCP-0077": NO_LOG[1] if unlogged else None,
+        "GCP-0066": "Google's own key: GCSConfig(encryption='customer-managed')" if unkeyed else None,
+        "GCP-0077": unlogged,
         "GCP-0078": "versioning=False was asked for" if plain else None,
     }
     return tuple((check, reason) for check, reason in declined.items() if reason is not None)
@@ -305,7 +302,7 @@ class _Functions:
 
     def _code(self, need: FunctionNeed) -> Block:
         """Return the object that holds a function's zip; its name changes with the code."""
-        bucket = Ref("google_storage_bucket", code_label(self.module)).name
+        bucket = need.config.code_bucket or Ref("google_storage_bucket", code_label(self.module)).name
         path = self._zip(need)
         name = Text(f"{need.name}-", Call("filesha256", path), ".zip")
         return resource("google_storage_bucket_object", need.label, bucket=bucket, name=name, source=path)
