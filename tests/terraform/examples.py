@@ -292,13 +292,13 @@ def strict(cloud: Cloud) -> Pipeline:
     return with_option(cloud, merged(tuple(each for each in OPTIONS[cloud.name] if each.newest)))
 
 
-def with_option(cloud: Cloud, option: Option) -> Pipeline:
+def with_option(cloud: Cloud, option: Option, name: str = "test") -> Pipeline:
     """A bucket, a function and a schedule with what satisfies some policy checks."""
     provider = cloud.provider()
     provider = type(provider)(config=provider.config.replace(**option.provider))
     function = {"environment_vars": {"LOG_LEVEL": "INFO"}, **option.function}
     wanted = Defaults(bucket=provider.bucket_class(**option.bucket), serverless=provider.function_class(**function))
-    return _totals(cloud, GlacierEnv(provider, "test", defaults=wanted))
+    return _totals(cloud, GlacierEnv(provider, name, defaults=wanted))
 
 
 def _totals(cloud: Cloud, env: GlacierEnv) -> Pipeline:

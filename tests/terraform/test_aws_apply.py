@@ -57,7 +57,7 @@ MADE = {
 }
 """Buckets, without what all names begin with, and functions of each example.
 
-The template is planned only: Moto forgets that its buckets send events, and each further plan would tell them again.
+Two others are planned only: Moto forgets that their buckets send events, and each further plan would tell them again.
 """
 
 
@@ -106,13 +106,14 @@ def test_what_is_generated_is_built_as_it_was_asked_for_and_goes_without_a_trace
     assert not failed, "\n".join(f"{name}: {said}" for name, said in failed.items())
 
 
-def test_the_template_is_planned(plugins: Path, tmp_path: Path) -> None:
-    EXAMPLES["template"](AWS).run(mode="generate", output_dir=tmp_path / "made")
+@pytest.mark.parametrize(("example", "environment"), [("template", "production"), ("strict", "test")])
+def test_what_sends_events_is_planned(example: str, environment: str, plugins: Path, tmp_path: Path) -> None:
+    EXAMPLES[example](AWS).run(mode="generate", output_dir=tmp_path / "made")
     with Moto() as moto:
         terraform = AwsTerraform(tmp_path / "made", plugins, moto.endpoint, _values(tmp_path / "made"))
         terraform.init()
         assert terraform.validate() == []
-        assert terraform.plan("-var-file=environments/production.tfvars")
+        assert terraform.plan(f"-var-file=environments/{environment}.tfvars")
 
 
 def build_and_remove(folder: Path, plugins: Path, moto: Moto, look: Callable[[Moto], None]) -> None:

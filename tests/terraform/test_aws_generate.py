@@ -190,6 +190,39 @@ def test_copies_go_to_a_second_provider(tmp_path: Path) -> None:
     assert "sales_replication" not in (tmp_path / "iam.tf").read_text()
 
 
+def test_a_copy_is_logged_and_sends_events_as_well(tmp_path: Path) -> None:
+    here = env()
+    to = {"destination_bucket": "sales-copy", "destination_region": "us-west-2", "access_log_bucket": "logs-us-west-2"}
+    config = S3Config(replication_config=to, access_log_bucket="logs", event_notifications=True)
+    copied = here.provider.bucket("sales", path="x.parquet", config=config)
+    reading(here, copied).run(mode="generate", output_dir=tmp_path)
+    logs = {
+        label: body.attributes["target_bucket"] for label, body in blocks(tmp_path, "aws_s3_bucket_logging").items()
+    }
+    assert logs == {"sales": "logs", "sales_replica": "logs-us-west-2"}
+    assert set(blocks(tmp_path, "aws_s3_bucket_notification")) == {"sales", "sales_replica"}
+    storage = (tmp_path / "storage.tf").read_text()
+    assert set(re.findall(r"(?:skip=|ignore:)([\w-]+)[: ](.*)", storage)) == {
+        ("AWS-0132", "AWS' own key: S3Config(kms_key=...)"),
+        ("AWS-0132", "AWS' own key: S3ReplicationConfig(kms_key=...)"),
+    }
+
+
+@pytest.mark.parametrize("others", [(), ("made",)])
+def test_code_goes_where_the_function_says(others: tuple[str, ...], tmp_path: Path) -> None:
+    here = env()
+    given = {"given": LambdaConfig(code_bucket="platform-artifacts"), **dict.fromkeys(others)}
+    for name, config in given.items():
+        here.register(name, here.provider.serverless(name, handler="handlers.clean", config=config))
+    here.export(tmp_path)
+    objects = {label: body.attributes for label, body in blocks(tmp_path, "aws_s3_object").items()}
+    assert objects["given"]["bucket"] == "platform-artifacts"
+    assert "depends_on" not in objects["given"]
+    assert set(blocks(tmp_path, "aws_s3_bucket")) == ({"code_of_functions"} if others else set())
+    assert all("depends_on" in objects[name] for name in others)
+    assert {end: check(tmp_path, ends(end)) for end in ENDS} == {end: [] for end in ENDS}
+
+
 def test_tags_cascade(tmp_path: Path) -> None:
     provider = AWSProvider(config=AwsConfig(region="us-east-1", tags={"team": "data", "cost": "1"}))
     here = GlacierEnv(provider, "production", defaults=Defaults(tags={"stage": "prod"}))

@@ -19,8 +19,8 @@ from glacier.providers.azure.config import STORAGE_ACCOUNT
 from glacier.providers.azure.terraform import AT_ONCE, OWN_ROLES, READ, blueprint, expression_of
 from glacier.schedules import schedule
 from glacier.terraform import Block, Ref, Text, hcl
-from terraform.examples import WORKSPACE
 from terraform.made_needs import CODE, USE, bucket, function, needs, write
+from terraform.options import SUBNET, WORKSPACE
 from terraform.provider_schemas import ends
 from terraform.schema_checker import check
 
@@ -126,10 +126,85 @@ def test_keys_that_cannot_be_generated_are_refused(config: AzureBlobConfig, said
 
 
 def test_a_private_endpoint_closes_the_account_to_the_internet() -> None:
-    subnet = "/subscriptions/s/resourceGroups/g/providers/n/virtualNetworks/v/subnets/s"
-    made = draw(needs(bucket("one", AzureBlobConfig(private_endpoint_subnet=subnet))))
+    made = draw(needs(bucket("one", AzureBlobConfig(private_endpoint_subnet=SUBNET))))
     assert block(made, "azurerm_storage_account.main").arguments["public_network_access_enabled"] is False
-    assert block(made, "azurerm_private_endpoint.main").arguments["subnet_id"] == subnet
+    assert block(made, "azurerm_private_endpoint.main").arguments["subnet_id"] == SUBNET
+
+
+def test_names_of_endpoints_are_entered_by_the_module_or_left_to_a_policy() -> None:
+    closed = bucket("one", AzureBlobConfig(private_endpoint_subnet=SUBNET))
+    left = block(draw(needs(closed)), "azurerm_private_endpoint.main")
+    assert inner(left, "lifecycle") == {"ignore_changes": [Ref("private_dns_zone_group")]}
+    zones = "/subscriptions/s/resourceGroups/dns"
+    entered = block(draw(needs(closed), CONFIG.replace(private_dns_zones=zones)), "azurerm_private_endpoint.main")
+    zone = f"{zones}/providers/Microsoft.Network/privateDnsZones/privatelink.blob.core.windows.net"
+    assert inner(entered, "private_dns_zone_group")["private_dns_zone_ids"] == [zone]
+    assert [each.kind for each in entered.blocks if each.kind == "lifecycle"] == []
+
+
+def test_a_workspace_reads_an_account_with_its_key_where_that_is_asked_for() -> None:
+    spelt = WORKSPACE.replace("Microsoft.OperationalInsights", "microsoft.operationalinsights")
+    read = AzureBlobConfig(log_workspace=spelt, storage_insights=True)
+    made = draw(needs(bucket("one", read), bucket("two", AzureBlobConfig())))
+    account = block(made, "azurerm_storage_account.main")
+    insights = block(made, "azurerm_log_analytics_storage_insights.main")
+    wanted = {
+        "resource_group_name": "g",
+        "workspace_id": WORKSPACE,
+        "storage_account_id": account.ref.id,
+        "storage_account_key": account.ref.primary_access_key,
+        "blob_container_names": ["one", "two"],
+    }
+    assert wanted.items() <= insights.arguments.items()
+    assert account.arguments["shared_access_key_enabled"] is True
+    (reason,) = [reason for check, reason in account.skips if check == "CKV2_AZURE_40"]
+    assert "AzureBlobConfig(storage_insights=True)" in reason
+    (warning,) = made.warnings
+    assert "account glaciermain: storage_insights=True" in warning
+    assert "Terraform's state" in warning
+
+
+def test_an_account_that_is_there_keeps_its_settings() -> None:
+    read = AzureBlobConfig(existing=True, log_workspace=WORKSPACE, storage_insights=True)
+    made = draw(needs(bucket("old", read), RAW))
+    assert kind(made, "azurerm_log_analytics_storage_insights") == []
+    assert [check for check, _ in block(made, "azurerm_storage_container.raw").skips] == ["CKV2_AZURE_21"]
+
+
+def test_queues_are_logged_inside_every_account_that_has_some() -> None:
+    fast = bucket("fast", AzureBlobConfig(tier="Premium", storage_account="glacierfast"))
+    made = draw(needs(RAW, fast, function("clean", AzureFunctionConfig())), CONFIG.replace(queue_logging=True))
+    for label in ("main", "code_of_clean"):
+        account = block(made, f"azurerm_storage_account.{label}")
+        logged = inner(account, "queue_properties", "logging")
+        assert {name for name, value in logged.items() if value is True} == {"read", "write", "delete"}
+        assert not {"CKV_AZURE_33", "AZU-0057"} & dict(account.skips).keys()
+    premium = block(made, "azurerm_storage_account.account_glacierfast")
+    assert "queue_properties" not in [each.kind for each in premium.blocks]
+    assert "AZU-0057" in dict(premium.skips)
+
+
+def test_a_log_of_queues_binds_the_module_to_the_provider_that_has_it(tmp_path: Path) -> None:
+    made = draw(needs(RAW), CONFIG.replace(queue_logging=True))
+    assert made.requirements["azurerm"]["version"] == ">= 4.55, < 5.0"
+    (warning,) = made.warnings
+    assert ">= 4.55, < 5.0" in warning
+    folder = write(made, tmp_path)
+    assert check(folder, ends("oldest")) == []
+    said = " ".join(finding.message for finding in check(folder, ends("newest")))
+    assert "block 'queue_properties' is unknown" in said
+    assert "excludes the schema's 5.10.0" in said
+    assert draw(needs(RAW)).requirements["azurerm"]["version"] == ">= 4.55, < 6.0"
+
+
+def test_a_closed_account_has_an_entrance_for_the_log_of_its_queues() -> None:
+    closed = bucket("one", AzureBlobConfig(private_endpoint_subnet=SUBNET))
+    made = draw(needs(closed), CONFIG.replace(queue_logging=True))
+    services = {
+        each.labels[1]: inner(each, "private_service_connection")["subresource_names"]
+        for each in kind(made, "azurerm_private_endpoint")
+    }
+    assert services == {"main": ["blob"], "queue_of_main": ["queue"]}
 
 
 # Functions -----------------------------------------------------------------------------------------------------------
@@ -189,6 +264,118 @@ def test_a_plan_spreads_over_zones_where_there_are_some(location: str, wanted: b
     config = CONFIG.replace(location=location)
     made = draw(needs(function("fn", AzureFunctionConfig(zone_redundant=wanted))), config)
     assert block(made, "azurerm_service_plan.fn").arguments["zone_balancing_enabled"] is zones
+
+
+PREMIUM = AzureFunctionConfig(plan="P1v3", subnet_id=SUBNET)
+
+
+def test_a_premium_plan_has_instances_and_an_app_without_a_key() -> None:
+    made = draw(needs(function("fn", PREMIUM, runtime="3.13", monitored=True), when="rate(1 hour)"))
+    plan, app = block(made, "azurerm_service_plan.fn"), block(made, "azurerm_linux_function_app.fn")
+    wanted = {"sku_name": "P1v3", "os_type": "Linux", "worker_count": 2, "zone_balancing_enabled": True}
+    assert wanted.items() <= plan.arguments.items()
+    assert plan.skips == ()
+    wanted = {
+        "service_plan_id": plan.ref.id,
+        "storage_account_name": Ref("azurerm_storage_account", "code_of_fn").name,
+        "storage_uses_managed_identity": True,
+        "virtual_network_subnet_id": SUBNET,
+        "https_only": True,
+        "ftp_publish_basic_authentication_enabled": False,
+    }
+    assert wanted.items() <= app.arguments.items()
+    site = inner(app, "site_config")
+    assert {"always_on": True, "minimum_tls_version": "1.2", "vnet_route_all_enabled": True}.items() <= site.items()
+    assert "application_insights_connection_string" in site
+    assert inner(app, "site_config", "application_stack") == {"python_version": "3.13"}
+    assert kind(made, "azurerm_function_app_flex_consumption") == []
+
+
+def test_settings_of_a_premium_app_leave_out_what_the_provider_writes_itself() -> None:
+    """It takes the account's name out of what it reads, so that each plan would add it again."""
+    made = draw(needs(function("fn", PREMIUM), when="rate(1 hour)"))
+    assert block(made, "azurerm_linux_function_app.fn").arguments["app_settings"].keys() == {
+        "AZURE_CLIENT_ID",
+        "AzureWebJobsStorage__clientId",
+        "AzureWebJobsStorage__credential",
+        "GLACIER_SCHEDULE",
+        "WEBSITE_RUN_FROM_PACKAGE",
+    }
+
+
+@pytest.mark.parametrize(
+    ("location", "least", "zones", "declined"),
+    [
+        ("eastus", None, True, set()),
+        ("eastus", 3, True, set()),
+        ("westus", 3, False, {"CKV_AZURE_225"}),
+        ("eastus", 1, False, {"CKV_AZURE_212", "CKV_AZURE_225"}),
+    ],
+)
+def test_a_premium_plan_spreads_where_it_has_instances_to_spread(
+    location: str, least: int | None, zones: bool, declined: set[str]
+) -> None:
+    config = AzureFunctionConfig(plan="P2v3", min_instances=least)
+    plan = block(draw(needs(function("fn", config)), CONFIG.replace(location=location)), "azurerm_service_plan.fn")
+    assert plan.arguments["worker_count"] == (least or 2)
+    assert plan.arguments["zone_balancing_enabled"] is zones
+    assert dict(plan.skips).keys() == declined
+    reasons = dict(plan.skips).values()
+    assert all("min_instances=1" in reason for reason in reasons) == (least == 1 or not reasons)
+
+
+def test_whoever_calls_a_premium_app_may_call_that_app() -> None:
+    fn = function("fn", PREMIUM)
+    made = draw(needs(fn, grants=[("runner", "write", fn)]))
+    scope = block(made, "azurerm_role_assignment.runner_calls_fn").arguments["scope"]
+    assert scope == Ref("azurerm_linux_function_app", "fn").id
+
+
+@pytest.mark.parametrize(
+    ("plan", "app"), [("FC1", "azurerm_function_app_flex_consumption"), ("P1v3", "azurerm_linux_function_app")]
+)
+def test_a_private_app_is_reached_by_an_endpoint_and_so_is_its_code(plan: Any, app: str) -> None:
+    config = AzureFunctionConfig(plan=plan, subnet_id=SUBNET, private_endpoint_subnet=SUBNET)
+    made = draw(needs(function("fn", config)))
+    assert block(made, f"{app}.fn").arguments["public_network_access_enabled"] is False
+    assert block(made, f"{app}.fn").skips == ()
+    assert block(made, "azurerm_storage_account.code_of_fn").arguments["public_network_access_enabled"] is False
+    services = {
+        each.labels[1]: inner(each, "private_service_connection")["subresource_names"]
+        for each in kind(made, "azurerm_private_endpoint")
+    }
+    assert services == {"app_fn": ["sites"], "code_of_fn": ["blob"], "queue_of_code_of_fn": ["queue"]}
+
+
+@pytest.mark.parametrize("subnet", [None, SUBNET])
+def test_a_function_without_a_network_does_not_reach_what_is_private(subnet: str | None) -> None:
+    closed = bucket("closed", AzureBlobConfig(private_endpoint_subnet=SUBNET))
+    opened = bucket("opened", AzureBlobConfig(storage_account="glacieropened"))
+    fn = function("fn", AzureFunctionConfig(subnet_id=subnet))
+    made = draw(needs(closed, opened, fn, grants=[("fn", "read", closed, "x"), ("fn", "write", opened, "x")]))
+    warnings = [line for line in made.warnings if "private endpoint" in line]
+    assert len(warnings) == (1 if subnet is None else 0)
+    assert all("function fn: closed" in line and "AzureFunctionConfig(subnet_id=...)" in line for line in warnings)
+
+
+def test_an_open_premium_app_says_how_to_close_it() -> None:
+    ((check_, reason),) = block(draw(needs(function("fn", PREMIUM))), "azurerm_linux_function_app.fn").skips
+    assert check_ == "CKV_AZURE_221"
+    assert "AzureFunctionConfig(private_endpoint_subnet=...)" in reason
+
+
+def test_the_account_of_code_is_as_safe_as_the_function_asks_for() -> None:
+    url = "https://vault.vault.azure.net/keys/key"
+    config = AzureFunctionConfig(kms_key=url, log_workspace=WORKSPACE, storage_insights=True, tags={"kind": "function"})
+    made = draw(needs(RAW, function("fn", config)))
+    account = block(made, "azurerm_storage_account.code_of_fn")
+    assert inner(account, "customer_managed_key")["key_vault_key_id"] == url
+    assert account.arguments["tags"] == {"kind": "function"}
+    assert account.arguments["shared_access_key_enabled"] is True
+    assert "AzureFunctionConfig(storage_insights=True)" in dict(account.skips)["CKV2_AZURE_40"]
+    insights = block(made, "azurerm_log_analytics_storage_insights.code_of_fn")
+    assert insights.arguments["blob_container_names"] == ["code"]
+    assert block(made, "azurerm_storage_account.main").arguments["shared_access_key_enabled"] is False
 
 
 def test_logs_are_kept_as_long_as_was_asked_for() -> None:

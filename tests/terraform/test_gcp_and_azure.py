@@ -1,6 +1,8 @@
 """Terraform for Google Cloud and Azure: every example, checked by schema and carried through its life by Terraform."""
 
+import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +11,11 @@ import pytest
 
 from glacier import GlacierEnv
 from terraform.configuration import read
-from terraform.examples import CLOUDS, EXAMPLES, HOSTILE, SUBSCRIPTION
+from terraform.examples import CLOUDS, EXAMPLES, HOSTILE, with_option
+from terraform.options import OPTIONS, SUBSCRIPTION, merged
 from terraform.provider_schemas import ENDS, ends
 from terraform.schema_checker import check
-from terraform.terraform_cli import MISSING, Terraform, fmt
+from terraform.terraform_cli import MISSING, Terraform, TerraformError, fmt
 
 needs_terraform = pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
 each_cloud = pytest.mark.parametrize("cloud", ["gcp", "azure"])
@@ -127,29 +130,38 @@ HIDDEN = "a secret that the user gives"
 
 
 def copied(generated: Path, folder: Path) -> Path:
-    """Copy the examples; of each cloud only one keeps its provider, as Terraform starts a plugin for each of them."""
+    """Copy the examples, and let go of their keys, which Terraform must not destroy.
+
+    Of each cloud only one keeps its provider, as Terraform starts a plugin for each of them.
+    """
     modules = shutil.copytree(generated, folder / "modules")
     for path in modules.glob("*/*/providers.tf"):
         if path.parent.name != "sales":
             path.unlink()
+    for path in modules.glob("*/*/storage.tf"):
+        path.write_text(path.read_text("utf-8").replace("prevent_destroy = true", "prevent_destroy = false"), "utf-8")
     return modules
 
 
-PROVIDERS = f"""
-provider "google" {{
+PROVIDERS = {
+    "google": """
+provider "google" {
   project = "glacier-test"
   region  = "us-central1"
-}}
-
+}
+""",
+    "azurerm": f"""
 provider "azurerm" {{
   subscription_id = "{SUBSCRIPTION}"
   features {{}}
 }}
-
-provider "aws" {{
+""",
+    "aws": """
+provider "aws" {
   region = "us-east-1"
-}}
-"""
+}
+""",
+}
 
 
 @needs_terraform
@@ -158,7 +170,7 @@ def test_examples_live_with_the_real_terraform(generated: Path, tmp_path: Path, 
     """One root module calls all examples of both clouds, so that Terraform starts once for all of them."""
     modules = copied(generated, tmp_path)
     calls = [module_call(modules / cloud / example, cloud) for cloud in ("gcp", "azure") for example in EXAMPLES]
-    (tmp_path / "main.tf").write_text("".join([PROVIDERS, *calls]), "utf-8")
+    (tmp_path / "main.tf").write_text("".join([*PROVIDERS.values(), *calls]), "utf-8")
     terraform = Terraform(tmp_path, mirror)
     terraform.init()
     assert [line for line in terraform.validate() if not line.startswith("Backend configuration ignored")] == []
@@ -186,3 +198,41 @@ def azure_state(state: dict[str, Any]) -> None:
     assert {"HOSTILE": HOSTILE, "PASSWORD": HIDDEN}.items() <= app["app_settings"].items()
     account = state["module.azure_hostile.azurerm_storage_account.main"]
     assert account["tags"] == {"team": "data", **dict([CLOUDS["azure"].tag])}
+
+
+# What binds a module to azurerm 4, under an environment's longest name ---------------------------------------------
+
+NAMES = {
+    "azurerm_storage_account": "[a-z0-9]{3,24}",
+    "azurerm_service_plan": "[A-Za-z0-9-]{1,60}",
+    "azurerm_linux_function_app": "[A-Za-z0-9][A-Za-z0-9-]{0,58}[A-Za-z0-9]",
+    "azurerm_private_endpoint": r"[A-Za-z0-9][\w.-]{0,62}\w",
+    "azurerm_user_assigned_identity": r"[A-Za-z0-9][\w-]{2,127}",
+    "azurerm_log_analytics_workspace": "[A-Za-z0-9][A-Za-z0-9-]{2,61}[A-Za-z0-9]",
+    "azurerm_log_analytics_storage_insights": "[A-Za-z0-9][A-Za-z0-9-]{2,61}[A-Za-z0-9]",
+    "azurerm_application_insights": r"[\w().-]{1,260}",
+}
+"""https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules"""
+
+
+@needs_terraform
+@pytest.mark.slow
+def test_all_of_azures_options_live_with_azurerm_4_only(tmp_path: Path, mirrors: dict[str, Path]) -> None:
+    option = merged(OPTIONS["azure"])
+    option = replace(option, function={**option.function, "log_retention_days": 30})
+    modules = tmp_path / "modules"
+    with_option(CLOUDS["azure"], option, f"e{'_x' * 30}__").run(mode="generate", output_dir=modules)
+    (tmp_path / "main.tf").write_text(module_call(modules, "azure") + PROVIDERS["azurerm"], "utf-8")
+    (modules / "providers.tf").unlink()
+    with pytest.raises(TerraformError, match=r"(?s)hashicorp/azurerm.*< 5\.0"):
+        Terraform(tmp_path, mirrors["newest"]).init()
+    terraform = Terraform(tmp_path, mirrors["oldest"])
+    terraform.init()
+    terraform.apply()
+    state = terraform.state()
+    named = [(address.split(".")[-2], values["name"]) for address, values in state.items() if "name" in values]
+    assert {kind for kind, _ in named} >= NAMES.keys()
+    assert [(kind, name) for kind, name in named if kind in NAMES and not re.fullmatch(NAMES[kind], name)] == []
+    assert not terraform.plan()
+    terraform.destroy("-refresh=false")
+    assert terraform.state() == {}

@@ -92,6 +92,16 @@ def test_a_function_has_an_account_of_its_own_and_answers_inside_only() -> None:
     assert service["service_account_email"] == block(made, "google_service_account.fn").ref.email
 
 
+def test_code_goes_where_the_function_says() -> None:
+    given = function("given", CloudFunctionConfig(code_bucket="platform-artifacts"))
+    made = draw(needs(given))
+    assert block(made, "google_storage_bucket_object.given").arguments["bucket"] == "platform-artifacts"
+    assert not any(each.labels[:1] == ("google_storage_bucket",) for each in made.document)
+    both = draw(needs(given, function("other", CloudFunctionConfig())))
+    code = block(both, "google_storage_bucket.code_of_functions").ref
+    assert block(both, "google_storage_bucket_object.other").arguments["bucket"] == code.name
+
+
 def test_an_account_of_the_user_is_used_and_none_is_made() -> None:
     mine = "runner@glacier-test.iam.gserviceaccount.com"
     fn = function("fn", CloudFunctionConfig(service_account=mine))

@@ -582,12 +582,24 @@ class _Functions:
         about = need.origin or f"function {need.name}"
         plan = self._add(self._plan(need), about)
         made = self._add(self._app(need, need.config, plan), about)
+        self._warn_of_closed_doors(need)
         if need.config.private_endpoint_subnet is not None:
             self._add(self._endpoint(need), about)
         if need.monitored:
             self.draft.add("monitoring.tf", self._alarm(need), about)
         said = f"Host name of function {need.name}."
         self.draft.add("outputs.tf", output(f"function_{need.label}", said, made.ref.default_hostname))
+
+    def _warn_of_closed_doors(self, need: FunctionNeed) -> None:
+        """Say so where a function has no network and something that it uses is reached from a network only."""
+        grants = self.module.needs.of(need.label) if need.config.subnet_id is None else ()
+        for grant in grants:
+            used = grant.bucket or grant.function
+            if used is not None and used.config.private_endpoint_subnet is not None:
+                self.draft.warn(
+                    f"function {need.name}: {used.name} is reached by a private endpoint only, and the function is in no "
+                    "network; give it one: AzureFunctionConfig(subnet_id=...)"
+                )
 
     def _plan(self, need: FunctionNeed) -> Block:
         """Return a plan of the app's own: Flex Consumption takes one app only, and others' load is no neighbour."""
