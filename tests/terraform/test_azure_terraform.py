@@ -353,7 +353,7 @@ def test_a_function_without_a_network_does_not_reach_what_is_private(subnet: str
     opened = bucket("opened", AzureBlobConfig(storage_account="glacieropened"))
     fn = function("fn", AzureFunctionConfig(subnet_id=subnet))
     made = draw(needs(closed, opened, fn, grants=[("fn", "read", closed, "x"), ("fn", "write", opened, "x")]))
-    warnings = [line for line in made.warnings if "private endpoint" in line]
+    warnings = [line for line in made.warnings if "from a network only" in line]
     assert len(warnings) == (1 if subnet is None else 0)
     assert all("function fn: closed" in line and "AzureFunctionConfig(subnet_id=...)" in line for line in warnings)
 

@@ -142,6 +142,12 @@ class _Module:
         """Return the name of a container's storage account."""
         return need.config.storage_account or self.account
 
+    def is_closed(self, need: BucketNeed | FunctionNeed) -> bool:
+        """Whether a container or an app is reached by a private endpoint only."""
+        if isinstance(need, BucketNeed):
+            return self.accounts[self.account_name(need)].closed
+        return need.config.private_endpoint_subnet is not None
+
     def code_label(self, need: FunctionNeed) -> str:
         """Return the label of the account and container of a function's code, which is none of the user's buckets'."""
         return self.needs.labels.of(f"code of {need.label}")
@@ -583,7 +589,7 @@ class _Functions:
         plan = self._add(self._plan(need), about)
         made = self._add(self._app(need, need.config, plan), about)
         self._warn_of_closed_doors(need)
-        if need.config.private_endpoint_subnet is not None:
+        if self.module.is_closed(need):
             self._add(self._endpoint(need), about)
         if need.monitored:
             self.draft.add("monitoring.tf", self._alarm(need), about)
@@ -591,14 +597,14 @@ class _Functions:
         self.draft.add("outputs.tf", output(f"function_{need.label}", said, made.ref.default_hostname))
 
     def _warn_of_closed_doors(self, need: FunctionNeed) -> None:
-        """Say so where a function has no network and something that it uses is reached from a network only."""
+        """Say so where a function is in no network and something that it uses is reached from a network only."""
         grants = self.module.needs.of(need.label) if need.config.subnet_id is None else ()
         for grant in grants:
             used = grant.bucket or grant.function
-            if used is not None and used.config.private_endpoint_subnet is not None:
+            if used is not None and self.module.is_closed(used):
                 self.draft.warn(
-                    f"function {need.name}: {used.name} is reached by a private endpoint only, and the function is in no "
-                    "network; give it one: AzureFunctionConfig(subnet_id=...)"
+                    f"function {need.name}: {used.name} is reached from a network only, and the function is in none; "
+                    "give it one: AzureFunctionConfig(subnet_id=...)"
                 )
 
     def _plan(self, need: FunctionNeed) -> Block:
@@ -637,7 +643,7 @@ class _Functions:
             **PLACE,
             service_plan_id=plan.ref.id,
             **host,
-            **({"public_network_access_enabled": False} if config.private_endpoint_subnet else {}),
+            **({"public_network_access_enabled": False} if self.module.is_closed(need) else {}),
             https_only=True,
             zip_deploy_file=self._zip(need),
             app_settings=self._environment(need),
