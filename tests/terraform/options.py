@@ -1,5 +1,6 @@
 """What satisfies each policy check that the defaults decline: the settings that a user gives."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,14 +18,14 @@ _CODE = {"code_bucket": "platform-artifacts"}
 class Option:
     """Settings of the provider, of buckets and of functions, and the checks that pass with them.
 
-    `newest` says whether the newest provider takes them too.
+    `together` says whether they go with the other options and with every version of the provider.
     """
 
     checks: tuple[str, ...]
     bucket: dict[str, Any] = field(default_factory=dict[str, Any])
     function: dict[str, Any] = field(default_factory=dict[str, Any])
     provider: dict[str, Any] = field(default_factory=dict[str, Any])
-    newest: bool = True
+    together: bool = True
 
 
 OPTIONS: dict[str, tuple[Option, ...]] = {
@@ -69,7 +70,7 @@ OPTIONS: dict[str, tuple[Option, ...]] = {
             {"private_endpoint_subnet": SUBNET, "subnet_id": f"{SUBNET}-out"},
         ),
         Option(("CKV_AZURE_212",), function={"plan": "P1v3"}),
-        Option(("CKV_AZURE_33", "AZU-0057"), provider={"queue_logging": True}, newest=False),
+        Option(("CKV_AZURE_33", "AZU-0057"), provider={"queue_logging": True}, together=False),
         Option(
             ("CKV2_AZURE_21",),
             {"log_workspace": WORKSPACE, "storage_insights": True},
@@ -80,12 +81,13 @@ OPTIONS: dict[str, tuple[Option, ...]] = {
 """For each cloud every check that its defaults decline, in one option each."""
 
 
-def merged(options: tuple[Option, ...]) -> Option:
+def merged(options: Iterable[Option]) -> Option:
     """Return all of some options at once."""
+    options = tuple(options)
     return Option(
         checks=tuple(check for each in options for check in each.checks),
         bucket={name: value for each in options for name, value in each.bucket.items()},
         function={name: value for each in options for name, value in each.function.items()},
         provider={name: value for each in options for name, value in each.provider.items()},
-        newest=all(each.newest for each in options),
+        together=all(each.together for each in options),
     )

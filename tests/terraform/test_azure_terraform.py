@@ -197,14 +197,16 @@ def test_a_log_of_queues_binds_the_module_to_the_provider_that_has_it(tmp_path: 
     assert draw(needs(RAW)).requirements["azurerm"]["version"] == ">= 4.55, < 6.0"
 
 
-def test_a_closed_account_has_an_entrance_for_the_log_of_its_queues() -> None:
+def test_a_closed_account_does_not_log_its_queues_inside() -> None:
+    """The provider sets the log while it makes the account, when nothing leads to its queues."""
     closed = bucket("one", AzureBlobConfig(private_endpoint_subnet=SUBNET))
     made = draw(needs(closed), CONFIG.replace(queue_logging=True))
-    services = {
-        each.labels[1]: inner(each, "private_service_connection")["subresource_names"]
-        for each in kind(made, "azurerm_private_endpoint")
-    }
-    assert services == {"main": ["blob"], "queue_of_main": ["queue"]}
+    account = block(made, "azurerm_storage_account.main")
+    assert "queue_properties" not in [each.kind for each in account.blocks]
+    assert "private_endpoint_subnet" in dict(account.skips)["CKV_AZURE_33"]
+    assert made.requirements["azurerm"]["version"] == ">= 4.55, < 6.0"
+    (warning,) = made.warnings
+    assert "account glaciermain: queue_logging=True is left out" in warning
 
 
 # Functions -----------------------------------------------------------------------------------------------------------
@@ -345,6 +347,28 @@ def test_a_private_app_is_reached_by_an_endpoint_and_so_is_its_code(plan: Any, a
         for each in kind(made, "azurerm_private_endpoint")
     }
     assert services == {"app_fn": ["sites"], "code_of_fn": ["blob"], "queue_of_code_of_fn": ["queue"]}
+    ways = [Ref("azurerm_private_endpoint", label) for label in ("code_of_fn", "queue_of_code_of_fn")]
+    assert block(made, f"{app}.fn").arguments["depends_on"][1:] == ways
+
+
+def test_names_of_endpoints_are_cut_where_they_are_too_long() -> None:
+    config = AzureFunctionConfig(subnet_id=SUBNET, private_endpoint_subnet=SUBNET)
+    names = ["a" * 60, "a" * 59 + "b", "short"]
+    made = draw(needs(*(function(name, config) for name in names)))
+    found = [block(made, f"azurerm_private_endpoint.app_{name}").arguments["name"] for name in names]
+    assert len(set(found)) == 3
+    assert [len(name) for name in found] == [64, 64, len("short-sites")]
+
+
+def test_the_code_of_a_private_app_is_left_to_somebody_inside() -> None:
+    config = AzureFunctionConfig(subnet_id=SUBNET, private_endpoint_subnet=SUBNET)
+    made = draw(needs(function("fn", config), function("gn", config, package=None)))
+    assert not any("zip_deploy_file" in each.arguments for each in made.document)
+    assert not any("package" in each.labels[0] for each in made.document.files["variables.tf"])
+    (path,) = made.assets
+    fn, gn = (line for line in made.warnings if "does not upload its code" in line)
+    assert f"config-zip --src {path} --name fn --resource-group data" in fn
+    assert "config-zip --src ZIP --name gn" in gn
 
 
 @pytest.mark.parametrize("subnet", [None, SUBNET])

@@ -206,7 +206,6 @@ NAMES = {
     "azurerm_storage_account": "[a-z0-9]{3,24}",
     "azurerm_service_plan": "[A-Za-z0-9-]{1,60}",
     "azurerm_linux_function_app": "[A-Za-z0-9][A-Za-z0-9-]{0,58}[A-Za-z0-9]",
-    "azurerm_private_endpoint": r"[A-Za-z0-9][\w.-]{0,62}\w",
     "azurerm_user_assigned_identity": r"[A-Za-z0-9][\w-]{2,127}",
     "azurerm_log_analytics_workspace": "[A-Za-z0-9][A-Za-z0-9-]{2,61}[A-Za-z0-9]",
     "azurerm_log_analytics_storage_insights": "[A-Za-z0-9][A-Za-z0-9-]{2,61}[A-Za-z0-9]",
@@ -217,8 +216,8 @@ NAMES = {
 
 @needs_terraform
 @pytest.mark.slow
-def test_all_of_azures_options_live_with_azurerm_4_only(tmp_path: Path, mirrors: dict[str, Path]) -> None:
-    option = merged(OPTIONS["azure"])
+def test_what_logs_queues_lives_with_azurerm_4_only(tmp_path: Path, mirrors: dict[str, Path]) -> None:
+    option = merged(each for each in OPTIONS["azure"] if "private_endpoint_subnet" not in each.bucket)
     option = replace(option, function={**option.function, "log_retention_days": 30})
     modules = tmp_path / "modules"
     with_option(CLOUDS["azure"], option, f"e{'_x' * 30}__").run(mode="generate", output_dir=modules)

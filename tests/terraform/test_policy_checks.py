@@ -31,7 +31,7 @@ MOST = {"aws": (8, 11), "gcp": (1, 3), "azure": (6, 9)}
 
 
 COST = {"azure": {"CKV2_AZURE_40"}}
-"""What options decline themselves: a workspace reads a storage account with the account's key."""
+"""What options decline themselves: a workspace reads a storage account with a key of the account."""
 ASKED = [(cloud, option) for cloud, options in OPTIONS.items() for option in options]
 
 each_option = pytest.mark.parametrize(("cloud", "option"), ASKED, ids=[option.checks[0] for _, option in ASKED])
@@ -43,15 +43,13 @@ def place(cloud: str, option: Option) -> Path:
 
 @pytest.fixture(scope="module")
 def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`CLOUD/EXAMPLE` for defaults and templates, `CLOUD/with-CHECK` for each option and `CLOUD/with-all`."""
+    """`CLOUD/EXAMPLE`, and `CLOUD/with-CHECK` for each option."""
     folder = tmp_path_factory.mktemp("scanned")
     for cloud in CLOUDS.values():
         more = ("rich",) if cloud.name == "azure" else ()
-        for name in (*DEFAULTS, *more, "template"):
+        for name in (*DEFAULTS, *more, "template", "strict"):
             if name != "composed" or cloud.name == "aws":
                 EXAMPLES[name](cloud).run(mode="generate", output_dir=folder / cloud.name / name)
-        everything = with_option(cloud, merged(OPTIONS[cloud.name]))
-        everything.run(mode="generate", output_dir=folder / cloud.name / "with-all")
     for name, option in ASKED:
         with_option(CLOUDS[name], option).run(mode="generate", output_dir=folder / place(name, option))
     return folder
@@ -94,8 +92,9 @@ def test_with_its_option_a_check_is_not_declined(generated: Path, cloud: str, op
 
 
 @pytest.mark.parametrize("cloud", CLOUDS)
-def test_with_all_options_nothing_is_declined_but_what_they_cost(generated: Path, cloud: str) -> None:
-    assert declined(generated / cloud / "with-all").keys() == COST.get(cloud, set())
+def test_with_all_that_goes_together_nothing_is_declined_but_what_it_costs(generated: Path, cloud: str) -> None:
+    alone = merged(each for each in OPTIONS[cloud] if not each.together)
+    assert declined(generated / cloud / "strict").keys() == {*alone.checks, *COST.get(cloud, ())}
 
 
 @each_option
@@ -133,7 +132,7 @@ def test_trivy_finds_nothing(generated: Path, tmp_path: Path) -> None:
     assert sum(map(len, passed.values())) > 100
     for cloud, option in ASKED:
         assert ours(option, checkov=False) <= passed[str(place(cloud, option))]
-        assert ours(option, checkov=False) <= passed[f"{cloud}/with-all"]
+        assert not option.together or ours(option, checkov=False) <= passed[f"{cloud}/strict"]
 
 
 @pytest.mark.slow
@@ -151,4 +150,4 @@ def test_checkov_finds_nothing(generated: Path) -> None:
         passed.setdefault(str(Path(each["file_path"]).parent).strip("/"), set()).add(each["check_id"])
     for cloud, option in ASKED:
         assert ours(option, checkov=True) <= passed[str(place(cloud, option))]
-        assert ours(option, checkov=True) <= passed[f"{cloud}/with-all"]
+        assert not option.together or ours(option, checkov=True) <= passed[f"{cloud}/strict"]

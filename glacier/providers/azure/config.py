@@ -154,8 +154,8 @@ class AzureConfig(ProviderSettings):
         storage_account: account of all containers, 3-24 characters; None derives a legal name.
         account_key: the account's key; None uses the default credentials.
         connection_string: the account's connection string, instead of a key.
-        queue_logging: log every read, write and deletion of queues in the storage accounts of a generated module, which
-            then asks for azurerm 4: version 5 has no such setting.
+        queue_logging: log every read, write and deletion of queues in the storage accounts of a generated module that
+            are not private; it then asks for azurerm 4, as version 5 has no such setting.
         private_dns_zones: id of the resource group that has the private DNS zones of private endpoints, such as
             `privatelink.blob.core.windows.net`; None leaves the names to the platform's own policy.
         tags: for all resources; at most 50, keys 1-128 characters, values 0-256.
@@ -389,7 +389,7 @@ class AzureFunctionConfig(Settings):
         concurrency: HTTP requests one instance answers at a time, 1-1000; of Flex Consumption only.
         subnet_id: resource id of the subnet it runs in.
         private_endpoint_subnet: resource id of a subnet; the app and the account of its code are reached from there,
-            and from nowhere else. The app itself reaches its account from `subnet_id`.
+            and from nowhere else. The app itself reaches its account from `subnet_id`, and its code is uploaded by you.
         zone_redundant: spread instances over zones; None does so where the location has zones.
         kms_key: URL of a Key Vault key that encrypts the account of its code.
         log_retention_days: how long its logs are kept in Application Insights; None keeps none.

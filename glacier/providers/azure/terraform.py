@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["blueprint"]
 
-VERSIONS, VERSIONS_WITH_QUEUE_PROPERTIES = ">= 4.55, < 6.0", ">= 4.55, < 5.0"
+VERSIONS, VERSIONS_OF_QUEUE_LOGS = ">= 4.55, < 6.0", ">= 4.55, < 5.0"
 
 RUNTIME = "3.12"
 """The Python of functions that name none."""
@@ -65,16 +65,16 @@ def blueprint(config: AzureConfig, account: str, needs: Needs) -> Blueprint:
 
 
 def _requirements(module: _Module) -> dict[str, dict[str, str]]:
-    """Return the provider's range, which is narrower where the module has what azurerm 5 has no more."""
-    logged = module.config.queue_logging
+    """Return the provider's range, which is narrower where an account has what azurerm 5 has no more."""
+    accounts = (*module.accounts.values(), *(module.code_account(need) for need in module.needs.functions))
+    logged = any(module.logs_queues(account) for account in accounts)
     if logged:
         module.draft.warn(
-            f"queue_logging=True: only azurerm 4 can log queues inside an account, so this module asks for azurerm "
-            f"{VERSIONS_WITH_QUEUE_PROPERTIES}; whoever applies it needs a way to the queues of its accounts"
+            "queue_logging=True: only azurerm 4 can log queues inside an account, so this module asks for azurerm "
+            f"{VERSIONS_OF_QUEUE_LOGS}"
         )
-    return {
-        "azurerm": {"source": "hashicorp/azurerm", "version": VERSIONS_WITH_QUEUE_PROPERTIES if logged else VERSIONS}
-    }
+    version = VERSIONS_OF_QUEUE_LOGS if logged else VERSIONS
+    return {"azurerm": {"source": "hashicorp/azurerm", "version": version}}
 
 
 class _Module:
@@ -141,6 +141,13 @@ class _Module:
     def account_name(self, need: BucketNeed) -> str:
         """Return the name of a container's storage account."""
         return need.config.storage_account or self.account
+
+    def logs_queues(self, account: _Account) -> bool:
+        """Whether an account logs its queues itself.
+
+        The provider sets the log while it makes the account, when a private endpoint is not there yet.
+        """
+        return self.config.queue_logging and not (account.existing or account.premium or account.closed)
 
     def is_closed(self, need: BucketNeed | FunctionNeed) -> bool:
         """Whether a container or an app is reached by a private endpoint only."""
@@ -312,12 +319,12 @@ class _Storage:
 
     def _account(self, account: _Account) -> None:
         self._warn_of_tags(account)
-        key, queues = self._key(account), self._logs_queues(account)
+        key, logged = self._key(account), self.module.logs_queues(account)
         made = resource(
             "azurerm_storage_account",
             account.label,
             *_account_settings(account, key),
-            *([_QUEUES_LOGGED] if queues else ()),
+            *([_QUEUES_LOGGED] if logged else ()),
             *([_CLOSED] if account.closed else ()),
             name=account.name,
             **PLACE,
@@ -328,7 +335,12 @@ class _Storage:
             **({"tags": account.tags} if account.tags else {}),
             **({} if key is None else {"depends_on": [Ref("azurerm_role_assignment", key.labels[1])]}),
         )
-        self._add(replace(made, skips=_account_skips(account, queues)), account.about)
+        self._add(replace(made, skips=_account_skips(account, logged)), account.about)
+        if self.module.config.queue_logging and account.closed:
+            self.draft.warn(
+                f"{account.about}: queue_logging=True is left out, as the provider sets the log while it makes the "
+                "account, before the private endpoint is there"
+            )
 
     def _surroundings(self, account: _Account) -> None:
         """Draw what belongs to an account besides its containers."""
@@ -337,7 +349,7 @@ class _Storage:
             target = account.ref.id
             policy = resource("azurerm_storage_management_policy", account.label, *rules, storage_account_id=target)
             self._add(policy, account.about)
-        for service in self._entrances(account):
+        for service in account.services if account.closed else ():
             self._add(self._endpoint(account, service), account.about)
         for service in account.services if account.said("log_workspace") else ():
             self._add(_logs(account, service), account.about)
@@ -348,18 +360,8 @@ class _Storage:
                 "state: who reads the state can read and write everything in the account"
             )
 
-    def _logs_queues(self, account: _Account) -> bool:
-        return self.module.config.queue_logging and not account.premium
-
-    def _entrances(self, account: _Account) -> Iterable[str]:
-        """Return the services of an account that get a private endpoint: Terraform itself sets the log of queues."""
-        if not account.closed:
-            return ()
-        return dict.fromkeys((*account.services, *(("queue",) if self._logs_queues(account) else ())))
-
     def _endpoint(self, account: _Account, service: str) -> Block:
-        label = account.label if service == "blob" else f"{service}_of_{account.label}"
-        subnet: str = account.said("private_endpoint_subnet")
+        label, subnet = entrance_label(account, service), account.said("private_endpoint_subnet")
         return self.module.endpoint(label, account.name, account.ref.id, service, subnet)
 
     def _warn_of_tags(self, account: _Account) -> None:
@@ -409,6 +411,11 @@ class _Storage:
 
     def _add(self, block: Block, about: str) -> Block:
         return self.draft.add("storage.tf", block, about)
+
+
+def entrance_label(account: _Account, service: str) -> str:
+    """Return the label of the private endpoint of an account's service."""
+    return account.label if service == "blob" else f"{service}_of_{account.label}"
 
 
 def _container(label: str, name: str, account: _Account) -> Block:
@@ -535,11 +542,12 @@ def _unkeyed(account: _Account) -> tuple[tuple[str, str], ...]:
     return tuple((check, said) for check in ("CKV2_AZURE_1", "AZU-0060"))
 
 
-# Both checks look for queue_properties in the account, which azurerm 5 has no more.
-_NO_QUEUE_LOG = tuple(
-    (check, "nothing uses queues of this account: AzureConfig(queue_logging=True)")
-    for check in ("CKV_AZURE_33", "AZU-0057")
-)
+def _no_queue_log(account: _Account) -> tuple[tuple[str, str], ...]:
+    """Decline the checks that look for queue_properties in the account; checkov knows that Premium has no queues."""
+    said = "nothing uses queues of this account: AzureConfig(queue_logging=True)"
+    closed = f"no way to the queues of an account in the making: {account.option}(private_endpoint_subnet=...)"
+    checks = ("AZU-0057",) if account.premium else ("CKV_AZURE_33", "AZU-0057")
+    return tuple((check, closed if account.closed else said) for check in checks)
 
 
 def _no_read_log(account: _Account) -> tuple[tuple[str, str], ...]:
@@ -549,7 +557,7 @@ def _no_read_log(account: _Account) -> tuple[tuple[str, str], ...]:
     return (("CKV2_AZURE_21", kept if account.existing else closed),)
 
 
-def _account_skips(account: _Account, queues_logged: bool) -> tuple[tuple[str, str], ...]:
+def _account_skips(account: _Account, logged: bool) -> tuple[tuple[str, str], ...]:
     """Name the checks that an account declines, each with the option that would satisfy it."""
     copies, premium = account.said("replication_type"), account.premium
     local = f"replication_type={copies!r} was asked for" if copies else "tier='Premium' was asked for"
@@ -558,7 +566,7 @@ def _account_skips(account: _Account, queues_logged: bool) -> tuple[tuple[str, s
     return (
         *(() if account.closed else _open(account)),
         *(() if account.said("kms_key") else _unkeyed(account)),
-        *(() if queues_logged else _NO_QUEUE_LOG[1:] if premium else _NO_QUEUE_LOG),
+        *(() if logged else _no_queue_log(account)),
         *((("CKV2_AZURE_40", keyed),) if account.insights else ()),
         *((("CKV_AZURE_206", local), ("AZU-0058", local)) if near else ()),
         *((("CKV_AZURE_190", "public_access_block=False was asked for"),) if account.public else ()),
@@ -608,7 +616,7 @@ class _Functions:
                 )
 
     def _plan(self, need: FunctionNeed) -> Block:
-        """Return a plan of the app's own: Flex Consumption takes one app only, and others' load is no neighbour."""
+        """Return the app's own plan; Flex Consumption takes no more than one."""
         config: AzureFunctionConfig = need.config
         zones = self._zones(config)
         made = resource(
@@ -645,12 +653,19 @@ class _Functions:
             **host,
             **({"public_network_access_enabled": False} if self.module.is_closed(need) else {}),
             https_only=True,
-            zip_deploy_file=self._zip(need),
+            **self._upload(need),
             app_settings=self._environment(need),
             **self.module.tags(config),
-            depends_on=[Ref("azurerm_role_assignment", host_label(self.module, need))],
+            depends_on=list(self._conditions(need)),
         )
         return replace(made, skips=_app_skips(config))
+
+    def _conditions(self, need: FunctionNeed) -> Iterator[Ref]:
+        """Yield what has to be there before an app: its right to its code's account, and the way to it."""
+        yield Ref("azurerm_role_assignment", host_label(self.module, need))
+        account = self.module.code_account(need)
+        for service in account.services if account.closed else ():
+            yield Ref("azurerm_private_endpoint", entrance_label(account, service))
 
     def _endpoint(self, need: FunctionNeed) -> Block:
         app, subnet = Ref(app_kind(need), need.label).id, need.config.private_endpoint_subnet
@@ -679,14 +694,27 @@ class _Functions:
             return {"AzureWebJobsStorage__accountName": account.name}
         return {"WEBSITE_RUN_FROM_PACKAGE": "1"}
 
-    def _zip(self, need: FunctionNeed) -> Value:
+    def _upload(self, need: FunctionNeed) -> dict[str, Value]:
+        """Return how Terraform uploads the code: not where an app is made before the only way to it."""
+        if self.module.is_closed(need):
+            source = "ZIP" if need.package is None else self._packed(need, need.package)
+            self.draft.warn(
+                f"function {need.name}: it is reached from a network only, so Terraform does not upload its code; run "
+                f"this inside the network: az functionapp deployment source config-zip --src {source} "
+                f"--name {self._name(need)} --resource-group {self.module.config.resource_group}"
+            )
+            return {}
         if need.package is None:
             about = f"Path of the zip with the code of function {need.name}; its handler is {need.handler}."
-            return self.draft.variable(variable(f"{need.label}_package", "string", about))
-        package = self._completed(need, need.package).zip
-        path = f"packages/{need.name}-{_digest(package, 12)}.zip"  # the app is deployed anew when the path changes
-        self.draft.assets[path] = package
-        return Text(Ref("path", "module"), f"/{path}")
+            return {"zip_deploy_file": self.draft.variable(variable(f"{need.label}_package", "string", about))}
+        return {"zip_deploy_file": Text(Ref("path", "module"), f"/{self._packed(need, need.package)}")}
+
+    def _packed(self, need: FunctionNeed, package: Package) -> str:
+        """Add the zip of a package and return its path, which changes with the code: then the app is deployed anew."""
+        whole = self._completed(need, package).zip
+        path = f"packages/{need.name}-{_digest(whole, 12)}.zip"
+        self.draft.assets[path] = whole
+        return path
 
     def _completed(self, need: FunctionNeed, package: Package) -> Package:
         """Add what Azure Functions need besides: how a request reaches the handler, and what to install."""
