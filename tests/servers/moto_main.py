@@ -1,7 +1,9 @@
-"""Moto's server, in a process of its own: `python moto_main.py PORT`. Two things it does not know are added.
+"""Moto's server, in a process of its own: `python moto_main.py PORT`. Some things that it does not know are added.
 
-Of conditions in the policy of a bucket it knows nothing: a refusal of plain HTTP would refuse everything, so statements
-with conditions are kept and given back, and not applied. A function's dead letter queue it forgets: here it does not.
+- Of conditions in the policy of a bucket it knows nothing: a refusal of plain HTTP would refuse everything, so that
+  statements with conditions are kept and given back, and not applied.
+- A function's dead letter queue it forgets: here it does not.
+- A function that is not there it calls all the same: here it says so.
 """
 
 import json
@@ -13,6 +15,7 @@ from typing import Any
 os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
 
 from moto.awslambda.models import LambdaFunction
+from moto.awslambda_simple.models import LambdaSimpleBackend
 from moto.iam.access_control import IAMPolicy, PermissionResult
 from moto.s3.models import FakeBucket
 from moto.server import main
@@ -36,10 +39,17 @@ def telling(function: LambdaFunction, *more: Any, **named: Any) -> dict[str, Any
     return {**found, "DeadLetterConfig": function.dead_letters} if function.dead_letters else found
 
 
+def calling(functions: LambdaSimpleBackend, name: str, *more: Any) -> Any:
+    functions.get_function(name)
+    return called(functions, name, *more)
+
+
 made, told = LambdaFunction.__init__, LambdaFunction.get_configuration
+called = LambdaSimpleBackend.invoke
 FakeBucket.get_permission = permission
 LambdaFunction.__init__ = keeping
 LambdaFunction.get_configuration = telling
+LambdaSimpleBackend.invoke = calling
 
 if __name__ == "__main__":
     main(["-H", "127.0.0.1", "-p", sys.argv[1]])
