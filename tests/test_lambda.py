@@ -263,6 +263,8 @@ REFUSALS: list[tuple[int, str, type[GlacierError], str, bool]] = [
     (500, "ServiceException", InfrastructureError, "what AWS says", True),
     (502, "EC2UnexpectedException", InfrastructureError, "what AWS says", True),
     (400, "InvalidRequestContentException", InfrastructureError, "what AWS says", False),
+    (403, "", AccessError, "the credentials do not suffice", False),
+    (429, "", InfrastructureError, "too many calls at once", True),
 ]
 
 

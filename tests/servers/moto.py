@@ -3,7 +3,8 @@
 import json
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -39,6 +40,15 @@ class Moto:
         """Let the next calls of functions return these."""
         self._tell("static/lambda-simple/response", {"results": [json.dumps(each) for each in results]}, expected=201)
 
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """Hold what is asked within the block to the policies of who asks, as IAM would."""
+        self._tell("reset-auth", 0)
+        try:
+            yield
+        finally:
+            self._tell("reset-auth", float("inf"))
+
     def make_function(self, name: str) -> None:
         """Create a function, with a role of its own."""
         role = self.client("iam").create_role(RoleName=f"{name}-role", AssumeRolePolicyDocument=_TRUST)["Role"]["Arn"]
@@ -50,7 +60,7 @@ class Moto:
         self.client("lambda").create_function(FunctionName=name, **about)
 
     def _tell(self, what: str, told: Any = None, expected: int = 200) -> None:
-        body = None if told is None else json.dumps(told).encode()
+        body = None if told is None else (json.dumps(told) if isinstance(told, dict) else str(told)).encode()
         status, said = fetch(f"{self.endpoint}/moto-api/{what}", method="POST", body=body, timeout=120)
         assert status == expected, (status, said)
 

@@ -40,19 +40,19 @@ _WORDS: tuple[tuple[str, type[GlacierError], str, str], ...] = (
         "check the key's policy",
     ),
     (
-        r"AccessDenied|UnrecognizedClient|Signature|AuthenticationToken|ClientTokenId|NoCredentials|PartialCredentials",
+        r"AccessDenied|UnrecognizedClient|Signature|SecurityToken|AuthenticationToken|TokenId|Credentials| 40[13]\b",
         AccessError,
         "the credentials do not suffice",
         "check the credentials and what they may do with this function",
     ),
     (
-        r"TooManyRequests|Throttl|LimitExceeded",
+        r"TooManyRequests|Throttl|LimitExceeded| 429\b",
         InfrastructureError,
         "there are too many calls at once",
         "wait a little and try again, or reserve concurrency: LambdaConfig(reserved_concurrent_executions=...)",
     ),
     (
-        r"RequestTooLarge|RequestEntityTooLarge",
+        r"RequestTooLarge|RequestEntityTooLarge| 413\b",
         ConfigError,
         "the payload is too large",
         "write the data to a bucket, and send where they are",
@@ -95,17 +95,18 @@ def _translated(error: Exception, doing: str, missing: str) -> GlacierError:
 
 
 def _named(error: Exception) -> tuple[str, str]:
-    """Return the code of an error of AWS, or the names of the SDK's, and the first line of what it says."""
-    told = _told(error)
+    """Return code and status of an error of AWS, or the names of the SDK's, and the first line of what it says."""
+    told = _told(error, "Error")
     lines = redacted(str(told.get("Message") or error)).strip().splitlines()
     names = " ".join(kind.__name__ for kind in type(error).__mro__)
-    return str(told.get("Code") or names), lines[0][:300] if lines else ""
+    code = f"{told.get('Code') or names} {_told(error, 'ResponseMetadata').get('HTTPStatusCode', '')}"
+    return code, lines[0][:300] if lines else ""
 
 
-def _told(error: Exception) -> dict[str, Any]:
-    """Return what AWS says of an error; errors of the SDK have no response, or none that says something."""
+def _told(error: Exception, part: str) -> dict[str, Any]:
+    """Return a part of AWS' response to which an error belongs; errors of the SDK have none."""
     try:
-        return getattr(error, "response", {})["Error"]
+        return getattr(error, "response", {})[part]
     except (KeyError, TypeError):
         return {}
 
