@@ -76,7 +76,13 @@ class Built:
           https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html
         - a schedule with a customer's key is decrypted with the schedule's role:
           https://docs.aws.amazon.com/scheduler/latest/UserGuide/encryption-rest.html
+        - S3 copies objects with the role of a replication:
+          https://docs.aws.amazon.com/AmazonS3/latest/userguide/setting-repl-config-perm-overview.html and
+          replication-config-for-kms-objects.html beside it
         """
+        copied = self.of("aws_s3_bucket_replication_configuration", principal.removesuffix("_replication"))
+        if copied and principal.endswith("_replication"):
+            return list(self._of_replication(copied[0]))
         function = next(iter(self.of("aws_lambda_function", principal)), None)
         if function is not None:
             return list(self._of_lambda(function))
@@ -97,6 +103,21 @@ class Built:
         if "kms_key_arn" in schedule.body.attributes:
             yield Call("kms:Decrypt", self.text(schedule.body.attributes["kms_key_arn"]))
         yield from self._of_queue(self.text(letters.body.attributes["arn"]))
+
+    def _of_replication(self, block: Block) -> Iterator[Call]:
+        label = block.labels[1]
+        source, target = (self.known[f"aws_s3_bucket.{each}.arn"] for each in (label, f"{label}_replica"))
+        yield from (Call(f"s3:{action}", source) for action in ("GetReplicationConfiguration", "ListBucket"))
+        for action in ("ForReplication", "Acl", "Tagging"):
+            yield Call(f"s3:GetObjectVersion{action}", f"{source}/any")
+        yield from (Call(f"s3:Replicate{what}", f"{target}/any") for what in ("Object", "Tags"))
+        (rule,) = block.body.blocks
+        (destination,) = (each for each in rule.body.blocks if each.kind == "destination")
+        for encrypted in destination.body.blocks:
+            copies = self.text(encrypted.body.attributes["replica_kms_key_id"])
+            mine = self._default_of(label).get("KMSMasterKeyID", f"arn:aws:kms:{REGION}:{ACCOUNT}:key/aws-own")
+            for action, key in (("Decrypt", mine), ("Encrypt", re.sub("alias/aws/s3$", "key/aws-own", copies))):
+                yield Call(f"kms:{action}", key, (("kms:ViaService", f"s3.{key.split(':')[3]}.amazonaws.com"),))
 
     def _of_queue(self, arn: str) -> Iterator[Call]:
         yield Call("sqs:SendMessage", arn)
@@ -121,15 +142,19 @@ class Built:
             logs.create_log_group(logGroupName=block.body.attributes["name"])
 
     def _encrypt(self, s3: Any, bucket: Block) -> None:
-        for block in self.of("aws_s3_bucket_server_side_encryption_configuration", bucket.labels[1]):
+        chosen = self._default_of(bucket.labels[1])
+        if chosen:
+            rules = {"Rules": [{"ApplyServerSideEncryptionByDefault": chosen}]}
+            s3.put_bucket_encryption(Bucket=bucket.body.attributes["bucket"], ServerSideEncryptionConfiguration=rules)
+
+    def _default_of(self, label: str) -> dict[str, str]:
+        """Return what the bucket of that label encrypts by, as S3 takes it; nothing for one that is there already."""
+        for block in self.of("aws_s3_bucket_server_side_encryption_configuration", label):
             (rule,) = block.body.blocks
             (default,) = rule.body.blocks
-            chosen = {"SSEAlgorithm": default.body.attributes["sse_algorithm"]}
-            if "kms_master_key_id" in default.body.attributes:
-                chosen["KMSMasterKeyID"] = self.text(default.body.attributes["kms_master_key_id"])
-            rules = {"Rules": [{"ApplyServerSideEncryptionByDefault": chosen}]}
-            name = bucket.body.attributes["bucket"]
-            s3.put_bucket_encryption(Bucket=name, ServerSideEncryptionConfiguration=rules)
+            names = {"sse_algorithm": "SSEAlgorithm", "kms_master_key_id": "KMSMasterKeyID"}
+            return {names[name]: self.text(value) for name, value in default.body.attributes.items()}
+        return {}
 
     # --- how ------------------------------------------------------------------------------------------------------
 

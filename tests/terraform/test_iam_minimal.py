@@ -7,6 +7,7 @@ Calls are recorded between the pipeline and a server of AWS' interfaces, and tur
 
 import io
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from notebook import notebook
 from servers.moto import ACCOUNT, Moto
 from servers.proxy import Proxy
 
@@ -329,6 +331,35 @@ def test_a_task_that_is_a_function_has_a_role_of_its_own(tmp_path: Path) -> None
     }
 
 
+COPY = {"destination_bucket": "kept-copy", "destination_region": "us-west-2"}
+OTHER = f"arn:aws:kms:us-west-2:{ACCOUNT}:key/other"
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"encryption": "AES256", "replication_config": COPY},
+        {"replication_config": COPY},
+        {**KEYED, "kms_key": f"arn:aws:kms:us-east-1:{ACCOUNT}:key/mine", "replication_config": COPY},
+        {"replication_config": {**COPY, "kms_key": OTHER}},
+    ],
+    ids=["without keys", "keys of AWS", "a key", "a key of the copy"],
+)
+def test_the_role_that_copies_may_do_what_s3_does_and_nothing_else(config: dict[str, Any], tmp_path: Path) -> None:
+    env = CLOUDS["aws"].env()
+    kept = env.register("kept", env.provider.bucket("kept", path="x.parquet", config=S3Config(**config)))
+
+    @env.pipeline()
+    def keeping() -> None:
+        kept.write(FRAME)
+
+    keeping.run(mode="generate", output_dir=tmp_path)
+    built = Built(tmp_path)
+    calls, held = built.service_calls("kept_replication"), built.statements("kept_replication")
+    assert refused(calls, held) == []
+    assert needless(calls, held, actions=True) == []
+
+
 def test_a_bucket_that_is_there_already_has_the_key_that_its_config_names(place: Place, tmp_path: Path) -> None:
     env = CLOUDS["aws"].env()
     for name, key in (("keyed", place.key), ("unkeyed", None)):
@@ -348,6 +379,106 @@ def test_a_bucket_that_is_there_already_has_the_key_that_its_config_names(place:
     keys = [(each.sid, each.resources) for each in held if each.sid.startswith("UseKey")]
     assert keys == [("UseKeyOfKeyed", (place.key,))]
 
+
+# --- what is granted ------------------------------------------------------------------------------------------------
+
+
+def looks(thing: Bucket) -> bool:
+    return thing.exists()
+
+
+def lists(thing: Bucket) -> Any:
+    return thing.list()
+
+
+def reads(thing: Bucket) -> pl.DataFrame:
+    return thing.read()
+
+
+def writes(thing: Bucket) -> None:
+    thing.write(FRAME)
+
+
+def deletes(thing: Bucket) -> None:
+    thing.delete()
+
+
+def ignores(thing: Bucket) -> None:
+    """Do nothing with it."""
+
+
+def hands_over(thing: Bucket) -> None:
+    deletes(thing)
+
+
+def finds(thing: Serverless) -> bool:
+    return thing.exists()
+
+
+def follows(thing: Serverless) -> list[str]:
+    return thing.logs()
+
+
+def calls(thing: Serverless) -> Any:
+    return thing.invoke_async({}).result()
+
+
+def hands_on(thing: Serverless) -> Any:
+    return calls(thing)
+
+
+@pytest.mark.parametrize(
+    ("fn", "path", "sids"),
+    [
+        (looks, "x.parquet", {"ReadThing", "ListThing"}),
+        (looks, "x/*.parquet", {"ListThing"}),
+        (lists, "x/*.parquet", {"ListThing"}),
+        (lists, "x", {"ReadThing", "ListThing"}),
+        (reads, "x/*.parquet", {"ReadThing", "ListThing", "UseKeyOfThing"}),
+        (writes, "x.parquet", {"ReadThing", "ListThing", "WriteThing", "UseKeyOfThing"}),
+        (deletes, "x.parquet", {"ReadThing", "ListThing", "DeleteThing"}),
+        (ignores, "x.parquet", set()),
+        (hands_over, "x.parquet", {"ReadThing", "ListThing", "WriteThing", "UseKeyOfThing"}),
+        (finds, None, {"FindThing"}),
+        (follows, None, {"FollowLogOfThing"}),
+        (calls, None, {"CallThing"}),
+        (hands_on, None, {"CallThing", "FindThing", "FollowLogOfThing"}),
+    ],
+)
+def test_what_a_task_does_with_a_resource_is_what_it_may(
+    fn: Callable[..., Any], path: str | None, sids: set[str], tmp_path: Path
+) -> None:
+    env = CLOUDS["aws"].env()
+    config = S3Config(**KEYED, kms_key=f"arn:aws:kms:us-east-1:{ACCOUNT}:key/mine")
+    if path is None:
+        env.register("thing", env.provider.serverless("thing", "handlers.clean"))
+    else:
+        env.register("thing", env.provider.bucket("thing", path=path, config=config))
+    task = env.task()(fn)
+
+    @env.pipeline()
+    def doing() -> None:
+        task()
+
+    doing.run(mode="generate", output_dir=tmp_path)
+    assert {each.sid for each in Built(tmp_path).statements("doing_runner")} == sids
+
+
+def test_labels_that_read_alike_give_statements_ids_of_their_own(tmp_path: Path) -> None:
+    env = CLOUDS["aws"].env()
+    buckets = [env.register(name, env.provider.bucket(name.replace("_", "-"), path="x.csv")) for name in ALIKE]
+
+    @env.pipeline()
+    def reading() -> None:
+        for bucket in buckets:
+            bucket.read()
+
+    reading.run(mode="generate", output_dir=tmp_path)
+    ids = [each.sid for each in Built(tmp_path).statements("reading_runner")]
+    assert ids == ["ReadData2", "ListData2", "ReadData2No2", "ListData2No2"]
+
+
+ALIKE = ("data2", "data_2")
 
 # --- a server that refuses ------------------------------------------------------------------------------------------
 
@@ -448,3 +579,52 @@ def test_calls_and_keys_are_reported_for_who_needs_them(tmp_path: Path) -> None:
     }
     assert tasks["WriteOrders"] == ["save"]
     assert tasks["DeleteOld"] == ["tidy"]
+
+
+SHOWN = """\
+from glacier import Bucket, GlacierEnv, Serverless
+from glacier.config import AwsConfig, S3Config
+from glacier.providers import AWSProvider
+
+env = GlacierEnv(AWSProvider(config=AwsConfig(region="us-east-1")), "production")
+keyed = S3Config(encryption="aws:kms", kms_key="arn:aws:kms:us-east-1:123456789012:key/mine")
+env.register("orders", env.provider.bucket("acme-orders", path="raw/*.parquet", config=keyed))
+env.register("cleaner", env.provider.serverless("cleaner", handler="handlers.clean"))
+
+@env.task()
+def total(orders: Bucket):
+    return orders.read().sum()
+
+@env.task()
+def clean(df, cleaner: Serverless):
+    return cleaner.invoke(df.to_dicts())
+
+@env.pipeline()
+def totals():
+    sums = total()
+    return clean(sums)
+"""
+
+
+def test_the_tables_of_the_command_and_of_the_magic_name_task_and_line(
+    command: Callable[..., tuple[int, str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pipe.py").write_text(SHOWN)
+    code, out, _ = command("export", "pipe.py", "-o", "shown")
+    assert code == 0
+    rows = {tuple(re.split(" {2,}", line.rstrip())) for line in out.splitlines()}
+    calls = ("totals_runner", "lambda:InvokeFunction", "aws_lambda_function.cleaner.arn")
+    keys = ("totals_runner", "kms:Decrypt", "arn:aws:kms:us-east-1:123456789012:key/mine")
+    assert {(*calls, "clean (pipe.py:21)"), (*keys, "total (pipe.py:20)")} <= rows
+    with notebook(tmp_path / "ipython") as made:
+        made.run("%load_ext glacier_magics")
+        made.run(SHOWN)
+        shown = made.run("%glacier export totals -o again")
+    cells = re.findall("<td[^>]*>(.*?)</td>", shown.bundle["text/html"])
+    found = {cells[place : place + 3] == list(calls): cells[place + 3] for place in range(len(cells) - 3)}
+    assert re.fullmatch(r"clean \(.*:21\)", found[True])
+    assert "kms:Decrypt" in cells
+    assert ("principal", "may", "on", "because of") in {
+        tuple(re.split(" {2,}", line.rstrip())) for line in shown.bundle["text/plain"].splitlines()
+    }

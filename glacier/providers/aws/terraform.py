@@ -382,7 +382,8 @@ _REPLICATE_FROM = [
     "s3:GetObjectVersionAcl",
     "s3:GetObjectVersionTagging",
 ]
-_REPLICATE_TO = ["s3:ReplicateObject", "s3:ReplicateDelete", "s3:ReplicateTags"]
+# Markers of deletion are not copied, so that nothing needs s3:ReplicateDelete.
+_REPLICATE_TO = ["s3:ReplicateObject", "s3:ReplicateTags"]
 
 
 def _replica_key(config: S3Config, key: str | None) -> dict[str, Any]:

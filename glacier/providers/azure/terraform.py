@@ -710,10 +710,7 @@ READ = f"{_BLOBS}/read"
 OWN_ROLES: dict[str, tuple[str, tuple[str, ...]]] = {
     "blob_writer": ("data_actions", (READ, f"{_BLOBS}/write")),
     "blob_deleter": ("data_actions", (READ, f"{_BLOBS}/delete")),
-    "function_caller": (
-        "actions",
-        ("Microsoft.Web/sites/functions/listkeys/action", "Microsoft.Web/sites/functions/read"),
-    ),
+    "function_caller": ("actions", ("Microsoft.Web/sites/functions/listkeys/action",)),
 }
 
 AT_ONCE = 3
