@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     import polars as pl
@@ -21,7 +21,15 @@ if TYPE_CHECKING:
     from glacier.execution.run import Run
     from glacier.resources import ObjectInfo, Preview
 
-__all__ = ["print_entries", "print_logs", "print_objects", "print_preview", "print_run", "print_runs"]
+__all__ = [
+    "print_entries",
+    "print_logs",
+    "print_objects",
+    "print_permissions",
+    "print_preview",
+    "print_run",
+    "print_runs",
+]
 
 _WIDEST = 32
 """Characters of a value, or of a column's name, that a preview shows."""
@@ -88,6 +96,22 @@ def print_logs(run: RunRecord, lines: Sequence[LogLine], task: str | None) -> No
     ]
     for _, text in sorted(told):
         print(text)
+
+
+def print_permissions(console: Console, permissions: Sequence[Mapping[str, Any]]) -> None:
+    """Print who may do what in generated infrastructure, and the task and line that need it: one row for each."""
+    table = Table(box=None, pad_edge=False)
+    for heading in ("principal", "may", "on", "because of"):
+        table.add_column(heading, overflow="fold")
+    for cells in dict.fromkeys(map(_permission, permissions)):
+        table.add_row(*map(_safe, cells))
+    if permissions:
+        console.print(table, highlight=False)
+
+
+def _permission(each: Mapping[str, Any]) -> tuple[str, ...]:
+    uses = [use["task"] + (f" ({use['line']})" if use["line"] else "") for use in each["uses"]]
+    return each["principal"], ", ".join(each["actions"]), ", ".join(each["resources"]), ", ".join(uses)
 
 
 def _first_line(text: str | None) -> str:

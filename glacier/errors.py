@@ -3,7 +3,7 @@
 GlacierError
 ├── ConfigError (ValueError)                a setting, name or path that no cloud or rule allows
 │   └── ExecutorError                       an executor that this environment cannot run
-├── ResourceNotFoundError (KeyError)        a name that the environment does not know
+├── ResourceNotFoundError (KeyError)        a name that the environment, or a function that its cloud, does not know
 ├── ObjectNotFoundError (FileNotFoundError) a bucket has no such object
 ├── ObjectExistsError (FileExistsError)     a create-only write met an object
 ├── AccessError (PermissionError)           credentials or permissions do not suffice
@@ -23,6 +23,7 @@ GlacierError
 ├── TaskCancelledError (RuntimeError)       a task was stopped because its run was cancelled
 ├── TransferError (TypeError)               a value that cannot be sent to the process of a task or back
 ├── WorkerDiedError (RuntimeError)          the process of a task ended before the task did
+├── FunctionError (RuntimeError)            a function of a cloud was called, and failed by itself
 ├── InfrastructureError (RuntimeError)      infrastructure that cannot be generated or reached
 └── RenderError (RuntimeError)              a picture that could not be drawn
 
@@ -45,6 +46,7 @@ __all__ = [
     "ExecutorError",
     "ForeignEntryError",
     "FormatError",
+    "FunctionError",
     "GlacierError",
     "GlacierWarning",
     "InfrastructureError",
@@ -97,7 +99,7 @@ class ExecutorError(ConfigError):
 
 
 class ResourceNotFoundError(GlacierError, KeyError):
-    """The environment knows no resource, task or pipeline of that name."""
+    """The environment knows no resource, task or pipeline of that name, or its cloud no such function."""
 
 
 class ObjectNotFoundError(GlacierError, FileNotFoundError):
@@ -181,6 +183,33 @@ class TransferError(GlacierError, TypeError):
 
 class WorkerDiedError(GlacierError, RuntimeError):
     """The process that ran a task ended before the task did."""
+
+
+class FunctionError(GlacierError, RuntimeError):
+    """A function of a cloud was called and failed by itself, as its runtime tells.
+
+    Attributes:
+        error_type: the name of its error's class, such as `ValueError`, or the cloud's own, such as `Sandbox.Timedout`.
+        error_message: what its error says.
+        stack: the lines of its traceback, outermost first; none where the runtime tells none.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        error_type: str = "",
+        error_message: str = "",
+        stack: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.error_type = error_type
+        self.error_message = error_message
+        self.stack = stack
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.message, self.hint), dict(vars(self))
 
 
 class InfrastructureError(GlacierError, RuntimeError):

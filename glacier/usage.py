@@ -11,30 +11,43 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-__all__ = ["WRITES", "Access", "SourceUsage", "source_usage"]
+__all__ = ["DEEDS", "UNKNOWN", "WRITES", "Access", "Deed", "SourceUsage", "source_usage"]
 
 Access = Literal["read", "write", "both"]
+Deed = Literal["look", "read", "write", "delete", "call", "log"]
+"""What is done with a resource: whether and what is there, contents, a function's call, its log."""
 
-WRITES = frozenset({"write", "sink", "delete", "invoke", "invoke_async"})
+DEEDS: Mapping[str, Deed] = {
+    **dict.fromkeys(("exists", "stat", "list"), "look"),
+    **dict.fromkeys(("scan", "read", "preview", "schema", "url"), "read"),
+    **dict.fromkeys(("write", "sink"), "write"),
+    "delete": "delete",
+    **dict.fromkeys(("invoke", "invoke_async"), "call"),
+    "logs": "log",
+}
+"""What each verb of a resource does."""
+
+WRITES = frozenset(verb for verb, deed in DEEDS.items() if deed in {"write", "delete", "call"})
 """The verbs of resources that change something."""
 
-_READS = frozenset({"scan", "read", "preview", "schema", "exists", "stat", "list", "url", "logs"})
+UNKNOWN: frozenset[Deed] = frozenset({"look", "read", "write", "call", "log"})
+"""What a use that cannot be followed may do: anything but to delete."""
 
 
 @dataclass(frozen=True)
 class SourceUsage:
     """How a function uses its parameters and the registry of its environment.
 
-    `parameters` and `registry` map a parameter, or a name given to `env.get("...")`, to its access. `deletes` has the
-    names among them whose objects are deleted, `only_deletes` those that are written in no other way. `approximate`
-    says that the source could not be read or passes a resource on, so that more may happen than stands here.
+    `parameters` and `registry` map a parameter, or a name given to `env.get("...")`, to its access, `deeds` maps both
+    to what is done with them: nothing with a parameter that the source does not mention, `UNKNOWN` with one that is
+    missing here. `approximate` says that the source could not be read or passes a resource on, so that more may happen
+    than stands here.
     """
 
     parameters: Mapping[str, Access] = field(default_factory=dict[str, Access])
     registry: Mapping[str, Access] = field(default_factory=dict[str, Access])
     approximate: bool = False
-    deletes: frozenset[str] = frozenset()
-    only_deletes: frozenset[str] = frozenset()
+    deeds: Mapping[str, frozenset[Deed]] = field(default_factory=dict[str, Any])
     writes: frozenset[str] = frozenset()
     """The names that are written, deleted or invoked for certain."""
 
@@ -66,8 +79,7 @@ class _Reader:
         self.locals = {each.arg for each in every if not _is_environment(each)} | _assigned(self.nodes)
         self.found: dict[tuple[str, str], set[Access]] = {}
         self.passed_on = False
-        self.deletes: set[str] = set()
-        self.written: set[str] = set()
+        self.deeds: dict[str, set[Deed]] = {each.arg: set() for each in every}
 
     def usage(self) -> SourceUsage:
         self._follow_assignments()
@@ -79,17 +91,17 @@ class _Reader:
             parameters=self._of("parameter"),
             registry=self._of("registry"),
             approximate=self.passed_on,
-            deletes=frozenset(self.deletes),
-            only_deletes=frozenset(self.deletes - self.written),
+            deeds={name: frozenset(deeds) for name, deeds in self.deeds.items()},
             writes=frozenset(name for (_, name), accesses in self.found.items() if "write" in accesses),
         )
 
     def _follow_assignments(self) -> None:
         for node in self.nodes:
-            if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+            name = _assigned_name(node)
+            if name is not None and isinstance(node, ast.Assign):
                 resource = self._resource(node.value)
                 if resource is not None:
-                    self.names[node.targets[0].id] = resource
+                    self.names[name] = resource
 
     def _resource(self, node: ast.AST) -> tuple[str, str] | None:
         match node:
@@ -104,26 +116,18 @@ class _Reader:
 
     def _note(self, resource: tuple[str, str], node: ast.AST) -> None:
         parent = self.parents.get(node)
-        if isinstance(parent, ast.Attribute):
-            access = self._by_method(parent)
-            if parent.attr == "delete":
-                self.deletes.add(resource[1])
-        elif isinstance(parent, ast.Call | ast.keyword):
+        access = self._by_method(parent) if isinstance(parent, ast.Attribute) else None
+        if isinstance(parent, ast.Call | ast.keyword):
             self.passed_on = self.passed_on or resource[0] == "registry"
-            access = None
-        else:
-            access = None
         accesses = self.found.setdefault(resource, set())
-        if not (isinstance(parent, ast.Attribute) and (parent.attr == "delete" or access == "read")):
-            self.written.add(resource[1])
         if access is not None:
             accesses.add(access)
+        if parent is None or _assigned_name(parent) is None:
+            self.deeds.setdefault(resource[1], set()).update(_deeds(parent, access))
 
     def _by_method(self, attribute: ast.Attribute) -> Access | None:
-        if attribute.attr in _READS:
-            return "read"
-        if attribute.attr in WRITES:
-            return "write"
+        if attribute.attr in DEEDS:
+            return "write" if attribute.attr in WRITES else "read"
         return self._by_consumer(attribute) if attribute.attr in {"get_uri", "storage_options"} else None
 
     def _by_consumer(self, attribute: ast.Attribute) -> Access:
@@ -143,6 +147,27 @@ class _Reader:
 
     def _of(self, kind: str) -> dict[str, Access]:
         return {name: _one(accesses) for (of, name), accesses in self.found.items() if of == kind}
+
+
+def _deeds(parent: ast.AST | None, access: Access | None) -> frozenset[Deed]:
+    """Return what a use does: by its verb, else, of an address, by what that is handed to."""
+    if isinstance(parent, ast.Attribute) and parent.attr in DEEDS:
+        return frozenset({DEEDS[parent.attr]})
+    return _BY_ADDRESS[access] if access is not None else UNKNOWN
+
+
+_BY_ADDRESS: Mapping[Access, frozenset[Deed]] = {
+    "read": frozenset({"read"}),
+    "write": frozenset({"write"}),
+    "both": frozenset({"read", "write"}),
+}
+
+
+def _assigned_name(node: ast.AST) -> str | None:
+    """Return the name of a plain assignment `name = ...`, which is followed."""
+    if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+        return node.targets[0].id
+    return None
 
 
 def _body(function: ast.FunctionDef | ast.Lambda) -> list[ast.AST]:

@@ -35,7 +35,7 @@ class Exported:
     def permissions(self) -> Table:
         """Who may do what, and which tasks need it."""
         rows = list(dict.fromkeys(_statement(each) for each in self.generated["permissions"]))
-        return Table("permissions", ("principal", "actions", "resources", "for"), rows)
+        return Table("permissions", ("principal", "may", "on", "because of"), rows)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         return {"text/plain": str(self), "text/html": self._html()}
@@ -63,8 +63,8 @@ def _statement(each: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _use(use: Any) -> str:
-    """Return a use as the task and the line of the pipeline that says so."""
-    return f"{use['task']} ({use['line']})"
+    """Return a use as the task and, where it is known, the line that says so."""
+    return f"{use['task']} ({use['line']})" if use["line"] else use["task"]
 
 
 def _file(path: Path, folder: Path) -> str:

@@ -40,13 +40,13 @@ def test_addresses_are_those_of_the_cloud(kind: str, scheme: str) -> None:
     assert repr(bucket) == f"Bucket('{scheme}://sales-data/raw/t.csv', format='csv')"
 
 
-@pytest.mark.parametrize("kind", CLOUDS)
-def test_functions_of_a_cloud_are_out_of_reach_and_said_to_be(kind: str) -> None:
+@pytest.mark.parametrize("kind", ["gcp", "azure"])
+def test_functions_of_other_clouds_than_aws_are_out_of_reach_and_said_to_be(kind: str) -> None:
     fn = CLOUDS[kind].serverless("clean", "main.clean")
     for verb in (fn.invoke, fn.invoke_async, fn.logs, fn.exists):
         with pytest.raises(InfrastructureError, match=f"on {kind}: this version of Glacier") as caught:
             verb()
-        assert "LocalProvider" in caught.value.hint
+        assert "LocalProvider or AWSProvider" in caught.value.hint
 
 
 @pytest.mark.parametrize("kind", CLOUDS)

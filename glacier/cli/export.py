@@ -10,7 +10,7 @@ import typer
 
 from glacier.cli.app import app
 from glacier.cli.options import AsJson, Debug, Params, Target, env_of
-from glacier.cli.printing import print_json
+from glacier.cli.printing import console, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,6 +49,9 @@ def export(
     if as_json:
         print_json(generated)
     else:
+        from glacier.console import print_permissions
+
         print(generated)
+        print_permissions(console(), generated["permissions"])
     if check and (any(generated["changes"].values()) or failures(generated)):
         raise typer.Exit(1)

@@ -12,7 +12,8 @@ An error and what caused it are looked at from the outside in, and the first tha
 | a timeout; a connection that is refused, reset or broken off; a reply cut short           | passing    |
 | anything else                                                                             | it depends |
 
-Of the words of stores and their clients: Polars says ExpiredToken as an OSError, and a full disk as a ComputeError.
+Of the words of stores and their clients: Polars says ExpiredToken as an OSError, and a full disk as a ComputeError. The
+error of a function of a cloud counts as what its runtime calls it: a ValueError there is one here.
 
 | `retry_on`    | tried again                                                                        |
 |---------------|------------------------------------------------------------------------------------|
@@ -25,12 +26,14 @@ A cancelled task and one that ran out of memory are never tried again.
 
 from __future__ import annotations
 
+import builtins
 import errno
 import re
 import time
 from typing import TYPE_CHECKING, Any
 
 from glacier.errors import (
+    FunctionError,
     GlacierError,
     InfrastructureError,
     TaskCancelledError,
@@ -72,7 +75,7 @@ def worth_another(error: BaseException, retry_on: Any = None) -> bool:
     if not isinstance(error, Exception) or isinstance(error, MemoryError | TaskCancelledError):
         return False
     if retry_on is None:
-        return passing(error) or not (lasting(error) or isinstance(error, GlacierError))
+        return passing(error) or not (lasting(error) or _is_ours(error))
     return any(passing(error) if name == "transient" else _is_a(error, name) for name in retry_on)
 
 
@@ -103,8 +106,17 @@ def _error(state: RetryCallState) -> BaseException:
 
 
 def _is_a(error: BaseException, name: str) -> bool:
-    kinds = type(error).__mro__
-    return any(name in {kind.__name__, kind.__qualname__, f"{kind.__module__}.{kind.__qualname__}"} for kind in kinds)
+    told = isinstance(error, FunctionError) and error.error_type == name
+    return told or any(name in _names(kind) for kind in type(error).__mro__)
+
+
+def _names(kind: type[Any]) -> set[str]:
+    return {kind.__name__, kind.__qualname__, f"{kind.__module__}.{kind.__qualname__}"}
+
+
+def _is_ours(error: BaseException) -> bool:
+    """Whether Glacier says so itself, and not a function that it called."""
+    return isinstance(error, GlacierError) and not isinstance(error, FunctionError)
 
 
 # --- what errors say ------------------------------------------------------------------------------------------------
@@ -184,7 +196,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 def _says(error: BaseException) -> bool | None:
     if isinstance(error, TaskTimeoutError | WorkerDiedError):
         return True
-    if isinstance(error, GlacierError) and not isinstance(error, InfrastructureError):
+    if _is_ours(error) and not isinstance(error, InfrastructureError):
         return False
     text = _text(error)
     if _LASTING_WORDS.search(text) or _lasts_by_kind(error):
@@ -205,11 +217,17 @@ def _text(error: BaseException) -> str:
 def _lasts_by_kind(error: BaseException) -> bool:
     if isinstance(error, OSError) and error.errno in _LASTING_ERRNO:
         return True
-    return isinstance(error, _LASTING) or _named(error, _LASTING_NAMES)
+    return issubclass(_kind(error), _LASTING) or _named(error, _LASTING_NAMES)
 
 
 def _passes_by_kind(error: BaseException) -> bool:
-    return isinstance(error, _PASSING) or _named(error, _PASSING_NAMES)
+    return issubclass(_kind(error), _PASSING) or _named(error, _PASSING_NAMES)
+
+
+def _kind(error: BaseException) -> type[BaseException]:
+    """Return the class of an error; of a function's error the builtin one that its runtime names, if it is one."""
+    told = getattr(builtins, error.error_type, None) if isinstance(error, FunctionError) else None
+    return told if isinstance(told, type) and issubclass(told, BaseException) else type(error)
 
 
 def _named(error: BaseException, names: frozenset[str]) -> bool:

@@ -7,23 +7,26 @@ import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import ValidationError
 
 from glacier.errors import ConfigError, InfrastructureError
+from glacier.graph import Site
 from glacier.infrastructure.needs import BucketNeed, FunctionNeed, Grant, Needs, Runner, Schedule, Use
 from glacier.infrastructure.packages import Package, package_of
 from glacier.names import PLACEHOLDER
 from glacier.resources import Bucket, Serverless
 from glacier.terraform import Labels, identifier
+from glacier.usage import DEEDS, UNKNOWN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from glacier.graph import Edge, Node
     from glacier.recording import Trace
     from glacier.settings import Effective
+    from glacier.usage import Deed
 
 __all__ = ["FUNCTION_EXECUTORS", "Collected", "Recorded", "collect"]
 
@@ -263,8 +266,7 @@ class _Collector:
         callers = {node.key: self._caller(recorded, node) for node in recorded.trace.graph if node.kind != "resource"}
         for edge in recorded.trace.graph.edges:
             for resource in recorded.trace.resources.get(edge.source, ())[:1]:
-                if edge.access in ("read", "write", "both"):
-                    self._grant(callers[edge.target], resource, edge)
+                self._grant(callers[edge.target], resource, edge)
 
     def _caller(self, recorded: Recorded, node: Node) -> _Caller:
         task = recorded.trace.tasks.get(node.key)
@@ -275,7 +277,7 @@ class _Collector:
         function = self._own_function(recorded, name, task.fn, node.config.get("timeout"), f"task {task.name}")
         side, use = self._side(self.env.compute), Use(recorded.pipeline.name, task.name, node.site)
         called = Serverless(side.provider, function.name, function.handler)
-        self._keep(side, self._runner(side, recorded), called, "write", use)
+        self._keep(side, self._runner(side, recorded), called, ("call",), use)
         return _Caller(recorded, node, function.label, self.env.compute)
 
     def _scheduled(self, recorded: Recorded) -> None:
@@ -284,7 +286,9 @@ class _Collector:
         function = self._own_function(
             recorded, f"{pipeline.name}-runner", pipeline.fn, sum(timeouts) or None, f"pipeline {pipeline.name}"
         )
-        self._side(self.env.compute).schedules.append(Schedule(pipeline.name, pipeline.schedule, function))
+        code = pipeline.fn.__code__
+        site = Site(code.co_filename, code.co_firstlineno)
+        self._side(self.env.compute).schedules.append(Schedule(pipeline.name, pipeline.schedule, function, site))
 
     def _own_function(
         self, recorded: Recorded, name: str, fn: Callable[..., Any], timeout: float | None, origin: str
@@ -341,26 +345,18 @@ class _Collector:
                 "give its function credentials of that cloud"
             )
             return
-        access = _access(caller, resource, edge)
-        if access is not None:
+        deeds = sorted(_deeds(caller, resource, edge))
+        if deeds:
             principal = caller.principal or self._runner(side, caller.recorded)
-            self._keep(side, principal, resource, access, _use(caller), deletes=_deletes(caller, edge))
+            self._keep(side, principal, resource, deeds, _use(caller))
 
-    def _keep(
-        self,
-        side: _Side,
-        principal: str,
-        resource: Any,
-        access: Literal["read", "write", "both"],
-        use: Use,
-        *,
-        deletes: bool = False,
-    ) -> None:
+    def _keep(self, side: _Side, principal: str, resource: Any, deeds: Iterable[Deed], use: Use) -> None:
+        uses = dict.fromkeys(deeds, (use,))
         if isinstance(resource, Bucket):
-            grant = Grant(principal, access, (use,), side.buckets[resource.bucket_name], None, resource.path, deletes)
+            grant = Grant(principal, uses, side.buckets[resource.bucket_name], None, resource.path)
             key = (principal, f"bucket {resource.bucket_name}", resource.path)
         else:
-            grant = Grant(principal, access, (use,), None, side.functions[resource.function_name])
+            grant = Grant(principal, uses, None, side.functions[resource.function_name])
             key = (principal, f"function {resource.function_name}", "")
         known = side.grants.get(key)
         side.grants[key] = grant if known is None else _merged(known, grant)
@@ -445,13 +441,18 @@ def _function_name(name: str) -> str:
     return f"g-{plain[:50]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
-def _access(caller: _Caller, resource: Any, edge: Edge) -> Literal["read", "write", "both"] | None:
-    """Return the access of an edge; who only deletes looks first, and reading a function is no call of it."""
-    if not isinstance(resource, Bucket):
-        return None if edge.access == "read" else "write"
-    if edge.access == "read" or (edge.access == "write" and _only_deletes(caller, edge)):
-        return "read"
-    return "write" if edge.access == "write" else "both"
+_OF_BUCKETS: frozenset[Deed] = frozenset({"look", "read", "write", "delete"})
+_OF_FUNCTIONS: frozenset[Deed] = frozenset({"look", "call", "log"})
+
+
+def _deeds(caller: _Caller, resource: Any, edge: Edge) -> frozenset[Deed]:
+    """Return what a step does with a resource, as far as its source shows."""
+    possible = _OF_BUCKETS if isinstance(resource, Bucket) else _OF_FUNCTIONS
+    task = caller.recorded.trace.tasks.get(caller.node.key)
+    if task is not None:
+        return possible & task.usage.deeds.get(edge.name, UNKNOWN)
+    deed: Deed = DEEDS.get(caller.node.name, "read") if edge.name == "self" else "read"
+    return possible & {deed}
 
 
 def _use(caller: _Caller) -> Use:
@@ -459,21 +460,11 @@ def _use(caller: _Caller) -> Use:
     return Use(caller.recorded.pipeline.name, name, caller.node.site)
 
 
-def _deletes(caller: _Caller, edge: Edge) -> bool:
-    """Whether a step deletes what its edge leads to, as far as its source shows."""
-    task = caller.recorded.trace.tasks.get(caller.node.key)
-    return caller.node.name == "delete" if task is None else edge.name in task.usage.deletes
-
-
-def _only_deletes(caller: _Caller, edge: Edge) -> bool:
-    task = caller.recorded.trace.tasks.get(caller.node.key)
-    return caller.node.name == "delete" if task is None else edge.name in task.usage.only_deletes
-
-
 def _merged(one: Grant, other: Grant) -> Grant:
-    access = one.access if one.access == other.access else "both"
-    uses = tuple(dict.fromkeys((*one.uses, *other.uses)))
-    return replace(one, access=access, uses=uses, deletes=one.deletes or other.deletes)
+    uses = dict(one.uses)
+    for deed, more in other.uses.items():
+        uses[deed] = tuple(dict.fromkeys((*uses.get(deed, ()), *more)))
+    return replace(one, uses=uses)
 
 
 def _by_label(found: Mapping[str, Any]) -> tuple[Any, ...]:

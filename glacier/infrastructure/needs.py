@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from glacier.schedules import Cron, Rate
     from glacier.settings import Effective
     from glacier.terraform import Labels
+    from glacier.usage import Deed
 
 __all__ = ["BucketNeed", "FunctionNeed", "Grant", "Needs", "Runner", "Schedule", "Use"]
 
@@ -108,41 +109,43 @@ class Grant:
 
     Attributes:
         principal: the label of the runner or of the function whose role needs it.
+        uses: what is done, at least one deed, and who does it. With a bucket: `look` (whether and what is there),
+            `read`, `write`, `delete`; who reads, writes or deletes also looks whether there is an object or a folder.
+            With a function: `look`, `call`, `log` (read what it logged).
         bucket: the bucket, None for a function.
-        function: the function to call, None for a bucket.
-        access: `read`, `write` or `both`; a call is a `write`. Who writes or deletes also looks whether there is an
-            object or a folder, and who only deletes has `read`.
+        function: the function, None for a bucket.
         path: the path in the bucket as the resource has it: an object, a folder or a pattern; "" for a function.
-        deletes: whether objects are deleted too; a use that cannot be followed may.
-        uses: who needs it, at least one.
     """
 
     principal: str
-    access: Literal["read", "write", "both"]
-    uses: tuple[Use, ...]
+    uses: Mapping[Deed, tuple[Use, ...]]
     bucket: BucketNeed | None = None
     function: FunctionNeed | None = None
     path: str = ""
-    deletes: bool = False
 
-    @property
-    def reads(self) -> bool:
-        """Whether objects are read."""
-        return self.bucket is not None and self.access in ("read", "both")
+    def does(self, *deeds: Deed) -> bool:
+        """Whether any of these is done."""
+        return not self.uses.keys().isdisjoint(deeds)
 
-    @property
-    def writes(self) -> bool:
-        """Whether objects are written."""
-        return self.bucket is not None and self.access in ("write", "both")
+    def by(self, *deeds: Deed) -> tuple[Use, ...]:
+        """Return who does any of these, or anything at all where none is named, without doubles."""
+        found = (use for deed, uses in sorted(self.uses.items()) if deed in deeds or not deeds for use in uses)
+        return tuple(dict.fromkeys(found))
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """A pipeline runs by itself, in UTC: `function` runs it whenever `when` says."""
+    """A pipeline runs by itself, in UTC: `function` runs it whenever `when` says, and `site` is where that stands."""
 
     pipeline: str
     when: Rate | Cron
     function: FunctionNeed
+    site: Site | None = None
+
+    @property
+    def use(self) -> Use:
+        """What the schedule needs it needs because of this."""
+        return Use(self.pipeline, "schedule", self.site)
 
 
 @dataclass(frozen=True)
@@ -175,6 +178,12 @@ class Needs:
     def of(self, principal: str) -> tuple[Grant, ...]:
         """Return what a principal needs."""
         return tuple(grant for grant in self.grants if grant.principal == principal)
+
+    def because(self, need: BucketNeed | FunctionNeed) -> tuple[Use, ...]:
+        """Return why there is a bucket or a function: who uses it, and the schedule that a function runs by."""
+        used = (use for grant in self.grants if grant.bucket is need or grant.function is need for use in grant.by())
+        scheduled = (each.use for each in self.schedules if each.function is need)
+        return tuple(dict.fromkeys((*used, *scheduled)))
 
     def principals(self) -> Iterator[str]:
         """Yield the labels of all runners, then those of all functions."""

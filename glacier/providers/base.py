@@ -200,16 +200,16 @@ def _lines(error: ValidationError, table: Mapping[str, tuple[str, ...]]) -> str:
     return "; ".join(f"{field} ({' or '.join(table.get(field, ('keyword',)))}): {text}" for field, text in said)
 
 
-def _local_only(kind: str, what: str) -> NoReturn:
-    """Say that calling the functions of a cloud is not part of this version."""
+def _out_of_reach(kind: str, what: str) -> NoReturn:
+    """Say that calling the functions of this cloud is not part of this version."""
     raise InfrastructureError(
-        f"cannot {what} on {kind}: this version of Glacier calls functions on this machine only",
-        hint='run it in an environment of a LocalProvider; mode="analyze" works on every cloud',
+        f"cannot {what} on {kind}: this version of Glacier calls functions of AWS and on this machine only",
+        hint='run it in an environment of a LocalProvider or AWSProvider; mode="analyze" works on every cloud',
     )
 
 
 class RemoteFunctions:
-    """The rules of a cloud's functions. Calling one is out of reach in this version: using it says so."""
+    """The rules of a cloud's functions. Calling one says that it is out of reach, where the cloud does not say how."""
 
     kind: ClassVar[str]
     name_rule: ClassVar[NameRule]
@@ -222,16 +222,16 @@ class RemoteFunctions:
 
     def invoke(self, name: str, handler: str, payload: Any, config: Any) -> Any:
         """Raise InfrastructureError."""
-        _local_only(self.kind, f"call function {name!r}")
+        _out_of_reach(self.kind, f"call function {name!r}")
 
     def invoke_async(self, name: str, handler: str, payload: Any, config: Any) -> Future[Any]:
         """Raise InfrastructureError."""
-        _local_only(self.kind, f"call function {name!r}")
+        _out_of_reach(self.kind, f"call function {name!r}")
 
     def logs(self, name: str) -> list[str]:
         """Raise InfrastructureError."""
-        _local_only(self.kind, f"read the logs of function {name!r}")
+        _out_of_reach(self.kind, f"read the logs of function {name!r}")
 
     def exists(self, name: str, handler: str) -> bool:
         """Raise InfrastructureError."""
-        _local_only(self.kind, f"look for function {name!r}")
+        _out_of_reach(self.kind, f"look for function {name!r}")

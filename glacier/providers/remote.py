@@ -251,3 +251,9 @@ class _Elsewhere:
     def __call__(self) -> NoReturn:
         message = f"a pickled plan reads from {self.kind}, and pickles hold no credentials"
         raise AccessError(message, hint="scan the bucket again in this process")
+
+    def fetch(self, *_: Any, **__: Any) -> NoReturn:
+        message = f"a pickled provider of {self.kind} was made in another process, and pickles hold no credentials"
+        raise AccessError(message, hint="make the provider in this process")
+
+    client = fetch

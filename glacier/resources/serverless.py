@@ -38,9 +38,14 @@ class Serverless:
     def invoke(self, payload: Any = None) -> Any:
         """Call the function with a JSON value, wait, and return its JSON result.
 
+        On AWS payload and result have at most 6 MB each, and a call is sent once, because it may have run whatever
+        comes back; a task's `retries` make further calls. Functions of Google Cloud and Azure are not called yet.
+
         Raises:
-            ConfigError: payload or result cannot be JSON, or the handler is not there.
-            Exception: a local function's own error, as itself.
+            ConfigError: the payload (here also the result) cannot be JSON or is too large, or the handler is not there.
+            FunctionError: a function of a cloud failed by itself; a local one's error is raised as itself.
+            ResourceNotFoundError, AccessError, FormatError, InfrastructureError: a cloud has no such function, refuses
+                the call, returns no JSON, is too busy or cannot be reached; or this version does not call it there.
         """
         return self.provider.functions.invoke(self.function_name, self.handler, payload, self.config)
 
@@ -51,12 +56,23 @@ class Serverless:
 
     @verb("read")
     def logs(self) -> list[str]:
-        """Return the latest log lines, oldest first: time, duration in ms, `ok` or the error."""
+        """Return the latest log lines, oldest first, each with its time.
+
+        On this machine a line is a call: duration in ms, `ok` or the error. On AWS they are those of CloudWatch Logs,
+        at most 1000.
+
+        Raises:
+            ResourceNotFoundError, AccessError, InfrastructureError: as for `invoke`; of a function that never ran too.
+        """
         return self.provider.functions.logs(self.function_name)
 
     @verb("read")
     def exists(self) -> bool:
-        """Whether the function is there to be called."""
+        """Whether the function is there to be called.
+
+        Raises:
+            AccessError, InfrastructureError: as for `invoke`.
+        """
         return self.provider.functions.exists(self.function_name, self.handler)
 
     def _identity(self) -> tuple[Any, ...]:

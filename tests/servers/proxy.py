@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 FaultKind = Literal["drop", "truncate", "slow", "busy"]
 
+KEPT = 1 << 16
+"""Bytes of a request's body that are kept of it."""
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -43,12 +46,17 @@ class Fault:
 
 @dataclass
 class Exchange:
-    """One request and what came back; `bytes` counts the response's body as far as it was passed on."""
+    """One request and what came back; `bytes` counts the response's body as far as it was passed on.
+
+    `target` is what AWS' JSON protocol calls the operation; `sent` is the beginning of the request's body.
+    """
 
     method: str
     path: str
     range: str | None
     authorization: str
+    target: str = ""
+    sent: bytes = b""
     status: int = 0
     bytes: int = 0
     fault: FaultKind | None = None
@@ -120,7 +128,8 @@ class ProxyHandler(Relay):
     def relay(self) -> None:
         """Pass one request on and its response back, unless a fault strikes."""
         asked = self.headers.get("x-ms-range") or self.headers.get("Range")
-        self.exchange = Exchange(self.command, self.path, asked, self.headers.get("Authorization", ""))
+        signed, target = (self.headers.get(name, "") for name in ("Authorization", "X-Amz-Target"))
+        self.exchange = Exchange(self.command, self.path, asked, signed, target)
         self.fault = self.server.note(self.exchange)
         self.exchange.fault = self.fault.kind if self.fault else None
         if self.exchange.fault == "busy":
@@ -129,6 +138,12 @@ class ProxyHandler(Relay):
         with self.passed_on() as response:
             self.exchange.status = response.status
             self._answer(response)
+
+    def body(self) -> Iterator[bytes]:
+        """Yield the request's body in blocks and keep its beginning."""
+        for block in super().body():
+            self.exchange.sent += block[: KEPT - len(self.exchange.sent)]
+            yield block
 
     def _refuse(self) -> None:
         for _ in self.body():

@@ -9,7 +9,7 @@ from typing import Any
 
 import hcl2
 
-__all__ = ["Block", "Body", "Expression", "Json", "Template", "expressions", "of_json", "read"]
+__all__ = ["Block", "Body", "Expression", "Json", "Template", "decoded", "expressions", "of_json", "read"]
 
 # python-hcl2 cannot read every `$${` and `%%{`, so that other characters stand for them while it reads.
 DOLLAR, PERCENT = "\ue000", "\ue001"
@@ -135,15 +135,15 @@ def _hcl_value(value: Any) -> Any:
 def _hcl_string(text: str) -> Any:
     if len(text) > 1 and text[0] == text[-1] == '"':
         inner = text[1:-1]
-        return _templated(inner) if _has_template(inner) else _decoded(inner)
+        return _templated(inner) if _has_template(inner) else decoded(inner)
     return None if text in {"null", "${null}"} else Expression(text if text.startswith("${") else f"${{{text}}}")
 
 
 def _unquoted(name: str) -> str:
-    return _decoded(name[1:-1]) if len(name) > 1 and name[0] == name[-1] == '"' else name
+    return decoded(name[1:-1]) if len(name) > 1 and name[0] == name[-1] == '"' else name
 
 
-def _decoded(text: str) -> str:
+def decoded(text: str) -> str:
     """Return what a quoted literal means.
 
     https://developer.hashicorp.com/terraform/language/expressions/strings#escape-sequences

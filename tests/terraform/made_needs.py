@@ -28,7 +28,7 @@ def function(name: str, config: Any, **fields: Any) -> FunctionNeed:
 
 
 def needs(*made: BucketNeed | FunctionNeed, grants: Any = (), when: str | None = None, **fields: Any) -> Needs:
-    """Needs of some; `grants` as (principal, access, need, path), `when` schedules the first function."""
+    """Needs of some; `grants` as (principal, deed, need, path), `when` schedules the first function."""
     buckets = tuple(each for each in made if isinstance(each, BucketNeed))
     functions = tuple(each for each in made if isinstance(each, FunctionNeed))
     given = [_grant(*each) for each in grants]
@@ -47,10 +47,10 @@ def needs(*made: BucketNeed | FunctionNeed, grants: Any = (), when: str | None =
     )
 
 
-def _grant(principal: str, access: Any, need: BucketNeed | FunctionNeed, path: str = "") -> Grant:
+def _grant(principal: str, deed: Any, need: BucketNeed | FunctionNeed, path: str = "") -> Grant:
     if isinstance(need, BucketNeed):
-        return Grant(principal, access, (USE,), need, None, path)
-    return Grant(principal, access, (USE,), None, need)
+        return Grant(principal, {deed: (USE,)}, need, None, path)
+    return Grant(principal, {"call": (USE,)}, None, need)
 
 
 def write(blueprint: Blueprint, folder: Path) -> Path:

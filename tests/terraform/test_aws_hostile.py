@@ -24,7 +24,7 @@ def draw(variables: dict[str, str], path: str, prefix: str) -> Blueprint:
     rules = [{"days": 3, "expiration": True, "prefix": prefix}]
     raw = bucket("raw", S3Config(lifecycle_rules=rules))
     fn = function("fn", LambdaConfig(environment_vars=variables))
-    return blueprint(AwsConfig(region="us-east-1"), needs(raw, fn, grants=[("fn", "both", raw, path)]))
+    return blueprint(AwsConfig(region="us-east-1"), needs(raw, fn, grants=[("fn", "write", raw, path)]))
 
 
 def blocks(folder: Path) -> dict[tuple[str, ...], Any]:

@@ -507,8 +507,9 @@ def test_conditions_keep_below_the_size_that_azure_allows() -> None:
 
 def test_only_who_deletes_may_delete() -> None:
     grants = (
-        Grant("cleaner", "write", (USE,), RAW, None, "old", deletes=True),
-        Grant("writer", "write", (USE,), RAW, None, "new"),
+        Grant("cleaner", {"delete": (USE,)}, RAW, None, "old"),
+        Grant("writer", {"write": (USE,), "read": (USE,)}, RAW, None, "new"),
+        Grant("keeper", {"write": (USE,), "delete": (USE,)}, RAW, None, "kept"),
     )
     drawn = draw(
         replace(needs(RAW), grants=grants, runners=tuple(Runner(each.principal, each.principal) for each in grants))
@@ -517,9 +518,14 @@ def test_only_who_deletes_may_delete() -> None:
         each.labels[1]: inner(each, "permissions")["data_actions"] for each in kind(drawn, "azurerm_role_definition")
     }
     assert set(allowed) == {"blob_deleter", "blob_writer"}
-    assert any(action.endswith("/delete") for action in allowed["blob_deleter"])
-    assert not any(action.endswith("/delete") for action in allowed["blob_writer"])
-    assert "cleaner_deletes_raw" in hcl(drawn.document.files["iam.tf"])
+    verbs = {label: {action.rpartition("/")[2] for action in actions} for label, actions in allowed.items()}
+    assert verbs == {"blob_deleter": {"read", "delete"}, "blob_writer": {"read", "write"}}
+    assert {each.labels[1] for each in kind(drawn, "azurerm_role_assignment")} == {
+        "cleaner_deletes_raw",
+        "writer_writes_raw",
+        "keeper_writes_raw",
+        "keeper_deletes_raw",
+    }
 
 
 def test_no_role_of_ours_has_a_wildcard() -> None:
@@ -529,11 +535,13 @@ def test_no_role_of_ours_has_a_wildcard() -> None:
 def test_everything_is_scoped_to_a_container_an_account_or_a_function() -> None:
     fn = function("fn", AzureFunctionConfig())
     made = draw(
-        needs(RAW, fn, grants=[("runner", "read", RAW, "x"), ("fn", "write", RAW, "y"), ("runner", "write", fn)])
+        needs(RAW, fn, grants=[("runner", "read", RAW, "x"), ("fn", "write", RAW, "y"), ("runner", "call", fn)])
     )
     scopes = {hcl([Block("x", (), {"x": each.arguments["scope"]})]) for each in kind(made, "azurerm_role_assignment")}
     assert not any("azurerm_resource_group" in scope for scope in scopes)
-    assert len(made.statements) == 3
+    assert {each.address for each in made.statements} == {
+        each.address for each in kind(made, "azurerm_role_assignment")
+    }
 
 
 # Schedules -----------------------------------------------------------------------------------------------------------

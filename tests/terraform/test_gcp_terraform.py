@@ -13,7 +13,7 @@ import pytest
 from glacier.config import CloudFunctionConfig, GcpConfig, GCSConfig
 from glacier.errors import InfrastructureError
 from glacier.infrastructure import Blueprint, Needs, Package
-from glacier.providers.gcp.terraform import AT_ONCE, WRITER, blueprint, expression_of
+from glacier.providers.gcp.terraform import AT_ONCE, OWN_ROLES, blueprint, expression_of
 from glacier.schedules import schedule
 from glacier.terraform import Block, hcl
 from terraform.made_needs import CODE, bucket, function, needs, write
@@ -241,7 +241,7 @@ def test_conditions_keep_to_the_number_of_operators_that_iam_allows() -> None:
 
 def test_reading_writing_and_calling_are_roles_of_their_own() -> None:
     fn = function("fn", CloudFunctionConfig())
-    grants = [("runner", "read", RAW, "in"), ("runner", "write", RAW, "out"), ("runner", "write", fn)]
+    grants = [("runner", "read", RAW, "in"), ("runner", "write", RAW, "out"), ("runner", "call", fn)]
     made = draw(needs(RAW, fn, grants=grants))
     reads = block(made, "google_storage_bucket_iam_member.runner_reads_raw")
     writes = block(made, "google_storage_bucket_iam_member.runner_writes_raw")
@@ -250,7 +250,7 @@ def test_reading_writing_and_calling_are_roles_of_their_own() -> None:
     assert writes.arguments["role"] == block(made, "google_project_iam_custom_role.object_writer").ref.id
     assert calls.arguments["role"] == "roles/run.invoker"
     permissions = block(made, "google_project_iam_custom_role.object_writer").arguments["permissions"]
-    assert permissions == list(WRITER)
+    assert permissions == list(OWN_ROLES["object_writer"])
     assert not any("*" in each or "setIamPolicy" in each for each in permissions)
     assert [each.address for each in made.statements] == [reads.address, writes.address, calls.address]
 

@@ -48,10 +48,10 @@ def draw(cloud: str, tags: dict[str, str], given: dict[str, str], path: str, pre
     if cloud == "gcp":
         raw = bucket("raw", GCSConfig(labels=tags, lifecycle_rules=rules))
         fn = function("fn", CloudFunctionConfig(environment_vars=given))
-        return gcp(GCP, needs(raw, fn, grants=[("fn", "both", raw, path)]))
+        return gcp(GCP, needs(raw, fn, grants=[("fn", "write", raw, path)]))
     raw = bucket("raw", AzureBlobConfig(tags=tags, lifecycle_rules=rules))
     fn = function("fn", AzureFunctionConfig(environment_vars=given))
-    return azure(AZURE, "glaciermain", needs(raw, fn, grants=[("fn", "both", raw, path)]))
+    return azure(AZURE, "glaciermain", needs(raw, fn, grants=[("fn", "write", raw, path)]))
 
 
 def blocks(folder: Path) -> dict[tuple[str, ...], Any]:

@@ -25,5 +25,5 @@ def submit(call: Call, job: Job) -> Any:
     raise ExecutorError(
         f"task {job.name!r} asks for executor {job.executor!r} in environment {job.env.name!r}: "
         f"this version does not run tasks as functions of {provider.get_provider_type()}",
-        hint='use executor="local", or call a Serverless resource from the task with fn.invoke(payload=...)',
+        hint='use executor="local"; on AWS a task can call a Serverless resource: fn.invoke(payload=...)',
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from glacier.providers.aws.config import AwsConfig, LambdaConfig, S3Config
+from glacier.providers.aws.credentials import AwsCredentials
 from glacier.providers.aws.serverless import LambdaFunctions
 from glacier.providers.aws.storage import S3Storage
 from glacier.providers.base import Provider
@@ -33,7 +34,9 @@ class AWSProvider(Provider):
 
     def __init__(self, config: Any = None, *, strict: bool = False, **fields: Any) -> None:
         super().__init__(config, strict=strict, **fields)
-        self._storage = S3Storage(self.config)
+        credentials = AwsCredentials(self.config)
+        self._storage = S3Storage(self.config, credentials)
+        self._functions = LambdaFunctions(self.config, credentials)
 
     def terraform(self, needs: Needs) -> Blueprint:
         """Return what an environment needs of AWS as Terraform."""
@@ -49,4 +52,4 @@ class AWSProvider(Provider):
     @property
     def functions(self) -> LambdaFunctions:
         """The functions."""
-        return LambdaFunctions()
+        return self._functions

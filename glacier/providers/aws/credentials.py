@@ -66,6 +66,24 @@ class AwsCredentials(Credentials):
         except exceptions.BotoCoreError as error:
             raise self.missing(str(error), "`aws configure list-profiles` shows the profiles") from error
 
+    def client(self, service: str, **settings: Any) -> Any:
+        """Return a new client of boto3 that signs with these credentials and renews them by itself.
+
+        Raises:
+            AccessError: there are none.
+            MissingExtraError: boto3 is not installed.
+        """
+        return self._signing.client(service, **settings)
+
+    @cached_property
+    def _signing(self) -> Any:
+        source = self._source
+        if not self._config.assume_role_arn:
+            return self._session
+        core = package("botocore.session", "aws").Session(profile=self._config.profile)
+        core.register_component("credential_provider", _Known(source))
+        return package("boto3", "aws").Session(botocore_session=core, region_name=self._config.region)
+
     def _assumed(self, found: Any) -> Any:
         credentials = package("botocore.credentials", "aws")
         fetcher = credentials.AssumeRoleCredentialFetcher(
@@ -75,3 +93,13 @@ class AwsCredentials(Credentials):
             extra_args={"DurationSeconds": self._config.session_duration, "RoleSessionName": "glacier"},
         )
         return credentials.DeferredRefreshableCredentials(method="assume-role", refresh_using=fetcher.fetch_credentials)
+
+
+class _Known:
+    """What a session of botocore asks for credentials: it has them already."""
+
+    def __init__(self, credentials: Any) -> None:
+        self._credentials = credentials
+
+    def load_credentials(self) -> Any:
+        return self._credentials

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from glacier.names import OBJECT_KEY
 from glacier.providers.aws.config import BUCKET
-from glacier.providers.aws.credentials import AwsCredentials
 from glacier.providers.remote import POLARS_PATIENCE, CloudStorage, patience
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
     from glacier.providers.aws.config import AwsConfig
+    from glacier.providers.aws.credentials import AwsCredentials
 
 __all__ = ["S3Storage"]
 
@@ -29,8 +29,8 @@ class S3Storage(CloudStorage):
     bucket_rule = BUCKET
     key_rule = OBJECT_KEY
 
-    def __init__(self, config: AwsConfig) -> None:
-        super().__init__(AwsCredentials(config))
+    def __init__(self, config: AwsConfig, credentials: AwsCredentials) -> None:
+        super().__init__(credentials)
         self.region = config.region
         variables = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
         self.endpoint = config.endpoint_url or variables

@@ -8,9 +8,10 @@ account's resources is an option of our config classes, and the policy check tha
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from itertools import count
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from glacier.infrastructure import Backend, Draft, Statement
 from glacier.infrastructure.requirements import requirements_of
@@ -18,6 +19,7 @@ from glacier.infrastructure.variables import environment_of
 from glacier.resources import formats
 from glacier.schedules import Cron
 from glacier.terraform import Block, Call, Ref, Text, data, identifier, nested, output, resource, variable
+from glacier.terraform.hcl import expression
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -273,8 +275,8 @@ class _Storage:
             _statement("WriteCopy", _REPLICATE_TO, [Text(target.arn, "/*")]),
             *_replication_keys(need.config, wanted, self.module.key(need.config)),
         ]
-        self.draft.add("iam.tf", _policy_document(label, statements), about)
-        self.draft.add("iam.tf", _role_policy(label, "replicate"), about)
+        because = self.module.needs.because(need)
+        _policy(self.draft, label, "replicate", [(each, because) for each in statements], about)
         return role.ref.arn
 
     # --- alarms -------------------------------------------------------------------------------------------------
@@ -397,7 +399,8 @@ _REPLICATE_FROM = [
     "s3:GetObjectVersionAcl",
     "s3:GetObjectVersionTagging",
 ]
-_REPLICATE_TO = ["s3:ReplicateObject", "s3:ReplicateDelete", "s3:ReplicateTags"]
+# Markers of deletion are not copied, so that nothing needs s3:ReplicateDelete.
+_REPLICATE_TO = ["s3:ReplicateObject", "s3:ReplicateTags"]
 
 
 def _replica_key(config: S3Config, key: str | None) -> dict[str, Any]:
@@ -664,7 +667,7 @@ class _Access:
         root = Text("arn:", PARTITION, ":iam::", ACCOUNT, ":root")
         trust = _trust(label, "AWS", [root])
         self._role(trust, _role(label, Text(PREFIX, f"-{_short(label)}"), f"Runs pipeline {pipeline}."), about)
-        self._permissions(label, [], about)
+        self._permissions(label, [], [], about)
         arn = Ref("aws_iam_role", label, "arn")
         self.draft.add("outputs.tf", output(f"role_{label}", f"ARN of the role that runs pipeline {pipeline}.", arn))
 
@@ -673,7 +676,10 @@ class _Access:
         name = Text(PREFIX, f"-{_short(need.label)}")
         trust = _trust(need.label, "Service", ["lambda.amazonaws.com"])
         self._role(trust, _role(need.label, name, f"Role of function {need.name}."), about)
-        self._permissions(need.label, list(self._of_function(need)), about)
+        because, key = self.module.needs.because(need), self.module.key(need.config)
+        base = [(each, because) for each in _of_function(need)]
+        keys = [] if key is None else [_KeyUse(key, "FailedEvents", _BOTH, because)]
+        self._permissions(need.label, base, keys, about)
         self._managed(need, "tracing", "AWSXRayDaemonWriteAccess", about)
         if need.config.vpc_config or need.config.platform:
             self._managed(need, "network", "service-role/AWSLambdaVPCAccessExecutionRole", about)
@@ -681,15 +687,6 @@ class _Access:
     def _role(self, trust: Block, role: Block, about: str) -> None:
         self.draft.add("iam.tf", trust, about)
         self.draft.add("iam.tf", role, about)
-
-    def _of_function(self, need: FunctionNeed) -> Iterator[Block]:
-        """Yield what every function needs: its logs, its failed events, its key."""
-        logs = Ref("aws_cloudwatch_log_group", need.label, "arn")
-        yield _statement("WriteLogs", ["logs:CreateLogStream", "logs:PutLogEvents"], [Text(logs, ":*")])
-        yield _statement("KeepFailedEvents", ["sqs:SendMessage"], [Ref("aws_sqs_queue", f"{need.label}_failed", "arn")])
-        key = self.module.key(need.config)
-        if key is not None:
-            yield _statement("UseOwnKey", ["kms:Decrypt", "kms:GenerateDataKey"], [key])
 
     def _managed(self, need: FunctionNeed, what: str, policy: str, about: str) -> None:
         """Attach one of AWS' own policies: these actions know no resources, so that ours could say nothing narrower."""
@@ -700,48 +697,48 @@ class _Access:
 
     # --- statements ---------------------------------------------------------------------------------------------
 
-    def _permissions(self, label: str, base: list[Block], about: str) -> None:
-        granted = list(self._granted(label))
-        statements = [*base, *(block for block, _ in granted)]
-        if not statements:
-            return
-        document = self.draft.add("iam.tf", _policy_document(label, statements), about)
-        self.draft.add("iam.tf", _role_policy(label, "access"), about)
-        for block, uses in granted:
-            self.draft.statements.append(_reported(document, label, block, uses))
+    def _permissions(self, label: str, base: list[Because], keys: list[_KeyUse], about: str) -> None:
+        statements = [*base, *self._granted(label), *_on_keys([*keys, *self._keys_of(label)])]
+        if statements:
+            _policy(self.draft, label, "access", statements, about)
 
-    def _granted(self, label: str) -> Iterator[tuple[Block, tuple[Use, ...]]]:
+    def _granted(self, label: str) -> Iterator[Because]:
         grants = self.module.needs.of(label)
         buckets = {grant.bucket.name: grant.bucket for grant in grants if grant.bucket is not None}
         for need in buckets.values():
             yield from self._on_bucket(need, [each for each in grants if each.bucket is need])
         for grant in grants:
             if grant.function is not None:
-                arn = Ref("aws_lambda_function", grant.function.label, "arn")
-                sid = f"Call{_camel(grant.function.label)}"
-                yield _statement(sid, ["lambda:InvokeFunction"], [arn]), grant.uses
+                yield from _on_function(grant.function, grant)
 
-    def _on_bucket(self, need: BucketNeed, grants: list[Grant]) -> Iterator[tuple[Block, tuple[Use, ...]]]:
-        """Yield what a principal may do with a bucket; a writer looks first whether there is an object or a folder."""
+    def _on_bucket(self, need: BucketNeed, grants: list[Grant]) -> Iterator[Because]:
+        """Yield what a principal may do with a bucket."""
         arn, name = bucket_ref(need).arn, _camel(need.label)
-        for verb, actions, chosen in (
-            ("Read", ["s3:GetObject"], grants),
-            ("Write", ["s3:PutObject", "s3:AbortMultipartUpload"], [each for each in grants if each.writes]),
-            ("Delete", ["s3:DeleteObject"], [each for each in grants if each.deletes]),
+        for verb, actions, uses in (
+            ("Read", ["s3:GetObject"], [_opens(each) for each in grants]),
+            ("Write", ["s3:PutObject", "s3:AbortMultipartUpload"], [each.by("write") for each in grants]),
+            ("Delete", ["s3:DeleteObject"], [each.by("delete") for each in grants]),
         ):
+            chosen = [grant for grant, who in zip(grants, uses, strict=True) if who]
             if chosen:
                 objects = [Text(arn, "/", each) for each in _patterns(chosen, object_patterns)]
-                yield _statement(f"{verb}{name}", actions, objects), _uses(chosen)
-        yield _list_statement(f"List{name}", arn, _patterns(grants, _prefixes)), _uses(grants)
-        key = self.module.key(need.config)
-        if key is not None and not need.existing:
-            yield self._on_key(f"UseKeyOf{name}", key, grants), _uses(grants)
+                yield _statement(f"{verb}{name}", actions, objects), _uses(uses)
+        listed = _list_statement(f"List{name}", arn, _patterns(grants, _prefixes))
+        yield listed, _uses(each.by() for each in grants)
 
-    def _on_key(self, sid: str, key: Value, grants: list[Grant]) -> Block:
-        """Return what reading (Decrypt) and writing (both, for uploads in parts) need of a customer's key."""
-        writes = any(each.writes for each in grants)
-        actions = ["kms:Decrypt", "kms:GenerateDataKey"] if writes else ["kms:Decrypt"]
-        return _statement(sid, actions, [self._key_arn(key)])
+    def _keys_of(self, label: str) -> Iterator[_KeyUse]:
+        """Yield what reading (Decrypt) and writing (both, for uploads in parts) need of the buckets' customers' keys.
+
+        A bucket that is there already has the key that its config names, and none of the platform's.
+        Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
+        """
+        for grant in self.module.needs.of(label):
+            need, uses = grant.bucket, grant.by("read", "write")
+            if need is not None and uses:
+                key = need.config.kms_key if need.existing else self.module.key(need.config)
+                actions = _BOTH if grant.does("write") else _BOTH[:1]
+                if key is not None:
+                    yield _KeyUse(self._key_arn(key), _camel(need.label), actions, uses)
 
     def _key_arn(self, key: Value) -> Value:
         if _is_arn(key) or not isinstance(key, str):
@@ -757,6 +754,41 @@ class _Access:
         return {}
 
 
+def _of_function(need: FunctionNeed) -> Iterator[Block]:
+    """Yield what Lambda does in a function's name: it writes its log, and keeps its failed events."""
+    logs = Ref("aws_cloudwatch_log_group", need.label, "arn")
+    yield _statement("WriteLogs", ["logs:CreateLogStream", "logs:PutLogEvents"], [Text(logs, ":*")])
+    yield _statement("KeepFailedEvents", ["sqs:SendMessage"], [Ref("aws_sqs_queue", f"{need.label}_failed", "arn")])
+
+
+_BOTH = ("kms:Decrypt", "kms:GenerateDataKey")
+"""What sending to a queue with a customer's key needs of it, and writing to a bucket with one.
+
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html
+"""
+
+
+@dataclass(frozen=True)
+class _KeyUse:
+    """A customer's key, what it encrypts, and what is asked of it because of whom."""
+
+    key: Value
+    of: str
+    actions: tuple[str, ...]
+    uses: tuple[Use, ...]
+
+
+def _on_keys(found: Iterable[_KeyUse]) -> Iterator[Because]:
+    """Yield a statement for each key: buckets, failed events and schedules may share one."""
+    by_key: dict[str, list[_KeyUse]] = {}
+    for each in found:
+        by_key.setdefault(expression(each.key), []).append(each)
+    for same in by_key.values():
+        names = dict.fromkeys(each.of for each in same)
+        actions = sorted({action for each in same for action in each.actions})
+        yield _statement(f"UseKeyOf{'And'.join(names)}", actions, [same[0].key]), _uses(each.uses for each in same)
+
+
 def _trust(label: str, kind: str, who: Sequence[Value]) -> Block:
     """Return who may assume a role."""
     statement = nested("statement", nested("principals", type=kind, identifiers=who), actions=["sts:AssumeRole"])
@@ -768,8 +800,26 @@ def _role(label: str, name: Value, description: str) -> Block:
     return resource("aws_iam_role", label, name=name, description=description, assume_role_policy=trust)
 
 
-def _policy_document(label: str, statements: Iterable[Block]) -> Block:
-    return data("aws_iam_policy_document", label, *statements)
+Because: TypeAlias = "tuple[Block, tuple[Use, ...]]"
+"""A statement, and who needs it."""
+
+
+def _policy(draft: Draft, label: str, name: str, statements: Sequence[Because], about: str) -> None:
+    """Draw the policy of a role, and report its statements; each gets an id that no other of the policy has."""
+    ids: set[str] = set()
+    named = [(_unlike(block, ids), uses) for block, uses in statements]
+    document = data("aws_iam_policy_document", label, *(block for block, _ in named))
+    draft.add("iam.tf", document, about)
+    draft.add("iam.tf", _role_policy(label, name), about)
+    draft.statements.extend(_reported(document, label, block, uses) for block, uses in named)
+
+
+def _unlike(block: Block, ids: set[str]) -> Block:
+    """Return a statement with an id that is not taken: labels differ in more than the letters and digits of an id."""
+    sid = str(block.arguments["sid"])
+    free = next(each for number in count(1) if (each := sid if number == 1 else f"{sid}No{number}") not in ids)
+    ids.add(free)
+    return replace(block, arguments={**block.arguments, "sid": free})
 
 
 def _role_policy(label: str, name: str) -> Block:
@@ -800,16 +850,32 @@ def _list_statement(sid: str, arn: Ref, prefixes: Sequence[str]) -> Block:
     return _statement(sid, ["s3:ListBucket"], [arn], some)
 
 
-def _reported(document: Block, principal: str, block: Block, uses: tuple[Use, ...]) -> Statement:
-    from glacier.terraform.hcl import expression
+def _on_function(need: FunctionNeed, grant: Grant) -> Iterator[Because]:
+    """Yield what calling a function, looking for it, and reading its log need; see `LambdaFunctions`."""
+    name, arn = _camel(need.label), Ref("aws_lambda_function", need.label, "arn")
+    log = Text(Ref("aws_cloudwatch_log_group", need.label, "arn"), ":*")
+    for sid, uses, actions, on in (
+        (f"Call{name}", grant.by("call"), ["lambda:InvokeFunction"], arn),
+        (f"Find{name}", grant.by("look"), ["lambda:GetFunctionConcurrency"], arn),
+        (f"FollowLogOf{name}", grant.by("log"), ["logs:DescribeLogStreams", "logs:GetLogEvents"], log),
+    ):
+        if uses:
+            yield _statement(sid, actions, [on]), uses
 
+
+def _opens(grant: Grant) -> tuple[Use, ...]:
+    """Return who asks for single objects: whoever reads, and whoever looks what a path without a pattern is."""
+    return grant.by("read") if formats.is_pattern(grant.path) else grant.by()
+
+
+def _reported(document: Block, principal: str, block: Block, uses: tuple[Use, ...]) -> Statement:
     arguments: Mapping[str, Any] = block.arguments
     on = tuple(expression(each).strip('"').replace("${", "").replace("}", "") for each in arguments["resources"])
     return Statement(f"{document.address}.{arguments['sid']}", principal, tuple(arguments["actions"]), on, uses)
 
 
-def _uses(grants: Iterable[Grant]) -> tuple[Use, ...]:
-    return tuple(dict.fromkeys(use for grant in grants for use in grant.uses))
+def _uses(found: Iterable[tuple[Use, ...]]) -> tuple[Use, ...]:
+    return tuple(dict.fromkeys(use for uses in found for use in uses))
 
 
 def _patterns(grants: Iterable[Grant], of: Any) -> list[str]:
@@ -829,13 +895,12 @@ def object_patterns(path: str) -> tuple[str, ...]:
 
 
 def _prefixes(path: str) -> tuple[str, ...]:
-    """Return what a list request for a path may ask for: itself, and what is in it where it is a folder."""
+    """Return what a list request for a path asks for: what is in it, or in the folder of a pattern."""
     base = re.split(r"[*?]", path)[0]
     folder = base.rpartition("/")[0] if formats.is_pattern(path) else base
     if not folder:
         return ("*",)
-    plain = folder.replace("$", "${$}")
-    return plain, f"{plain}/*"
+    return (f"{folder.replace('$', '${$}')}/*",)
 
 
 def _is_file(path: str) -> bool:
@@ -872,15 +937,20 @@ class _Schedules:
         need, about = schedule.function, f"schedule of pipeline {schedule.pipeline}"
         label = f"{need.label}_schedule"
         function, queue = Ref("aws_lambda_function", need.label), Ref("aws_sqs_queue", f"{need.label}_failed")
+        key = self.module.key(need.config)
+        uses = (schedule.use,)
+        # EventBridge decrypts the schedule: https://docs.aws.amazon.com/scheduler/latest/UserGuide/encryption-rest.html
+        asked = (("FailedEvents", _BOTH), ("Schedule", _BOTH[:1]))
+        keys = [] if key is None else [_KeyUse(key, of, actions, uses) for of, actions in asked]
         statements = [
-            _statement("StartPipeline", ["lambda:InvokeFunction"], [function.arn]),
-            _statement("KeepFailedEvents", ["sqs:SendMessage"], [queue.arn]),
+            (_statement("StartPipeline", ["lambda:InvokeFunction"], [function.arn]), uses),
+            (_statement("KeepFailedEvents", ["sqs:SendMessage"], [queue.arn]), uses),
+            *_on_keys(keys),
         ]
         name = Text(PREFIX, f"-{_short(label)}")
         self.draft.add("iam.tf", _trust(label, "Service", ["scheduler.amazonaws.com"]), about)
         role = self.draft.add("iam.tf", _role(label, name, f"Starts pipeline {schedule.pipeline}."), about)
-        self.draft.add("iam.tf", _policy_document(label, statements), about)
-        self.draft.add("iam.tf", _role_policy(label, "start"), about)
+        _policy(self.draft, label, "start", statements, about)
         self.draft.add("schedules.tf", self._block(schedule, role), about)
 
     def _block(self, schedule: Schedule, role: Block) -> Block:

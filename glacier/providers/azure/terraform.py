@@ -26,10 +26,11 @@ from glacier.terraform import Block, Call, Labels, Ref, Text, data, nested, outp
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from glacier.infrastructure import Blueprint, FunctionNeed, Grant, Needs, Package
+    from glacier.infrastructure import Blueprint, BucketNeed, FunctionNeed, Grant, Needs, Package, Use
     from glacier.providers.azure.config import AzureConfig, AzureFunctionConfig, AzureLifecycleRule
     from glacier.schedules import Rate
     from glacier.terraform import Value
+    from glacier.usage import Deed
 
 __all__ = ["blueprint"]
 
@@ -936,15 +937,14 @@ https://learn.microsoft.com/azure/azure-functions/functions-reference#connecting
 
 _BLOBS = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs"
 READ = f"{_BLOBS}/read"
-# A write looks first whether its path is a folder, so a writer reads too. "Storage Blob Data Contributor" may delete
-# whole containers: https://learn.microsoft.com/azure/role-based-access-control/built-in-roles/storage
+# A write or a deletion looks first whether its path is a folder, so who does it reads too. "Storage Blob Data
+# Contributor" may delete whole containers:
+# https://learn.microsoft.com/azure/role-based-access-control/built-in-roles/storage
+# What each request needs: https://learn.microsoft.com/rest/api/storageservices/authorize-with-azure-active-directory
 OWN_ROLES: dict[str, tuple[str, tuple[str, ...]]] = {
-    "blob_writer": ("data_actions", (READ, f"{_BLOBS}/add/action", f"{_BLOBS}/write")),
-    "blob_deleter": ("data_actions", (READ, f"{_BLOBS}/add/action", f"{_BLOBS}/delete", f"{_BLOBS}/write")),
-    "function_caller": (
-        "actions",
-        ("Microsoft.Web/sites/functions/listkeys/action", "Microsoft.Web/sites/functions/read"),
-    ),
+    "blob_writer": ("data_actions", (READ, f"{_BLOBS}/write")),
+    "blob_deleter": ("data_actions", (READ, f"{_BLOBS}/delete")),
+    "function_caller": ("actions", ("Microsoft.Web/sites/functions/listkeys/action",)),
 }
 
 AT_ONCE = 3
@@ -966,8 +966,8 @@ class _Access:
             self._runner(runner.label, runner.pipeline)
         for need in self.module.needs.functions:
             self._function(need)
-        wanted = {role for grant in self.module.needs.grants if (role := _role_of(grant))}
-        for label in sorted(wanted):
+        wanted = {role for grant in self.module.needs.grants for role in _roles_of(grant)} - {None}
+        for label in sorted(filter(None, wanted)):
             self.draft.add("iam.tf", _own_role(label, self.module.mark))
         for principal in self.module.needs.principals():
             self._permissions(principal)
@@ -982,7 +982,10 @@ class _Access:
         self._identity(need.label, about)
         account = Ref("azurerm_storage_account", self.module.code_label(need)).id
         label = host_label(self.module, need)
-        self.draft.add("iam.tf", _assignment(label, need.label, account, {"role_definition_name": HOST}), about)
+        made = _assignment(label, need.label, account, {"role_definition_name": HOST})
+        self.draft.add("iam.tf", made, about)
+        because, where = self.module.needs.because(need), (f"code of {need.name}",)
+        self.draft.statements.append(Statement(made.address, need.label, (HOST,), where, because))
 
     def _identity(self, label: str, about: str) -> Block:
         name = Text("glacier-", ENVIRONMENT, f"-{_short(label)}")
@@ -997,10 +1000,10 @@ class _Access:
         for need in buckets.values():
             mine = [grant for grant in grants if grant.bucket is need]
             for role in (None, "blob_writer", "blob_deleter"):
-                self._on_bucket(label, need, role, [grant for grant in mine if _role_of(grant) == role])
+                self._on_bucket(label, need, role, [grant for grant in mine if role in _roles_of(grant)])
         for grant in grants:
-            if grant.function is not None:
-                self._on_function(label, grant.function, grant)
+            if grant.function is not None and grant.does("call"):
+                self._on_function(label, grant.function, grant.by("call"))
 
     def _on_bucket(self, label: str, need: BucketNeed, role: str | None, grants: Sequence[Grant]) -> None:
         verb = {None: "reads", "blob_writer": "writes", "blob_deleter": "deletes"}[role]
@@ -1015,17 +1018,17 @@ class _Access:
                 which,
                 **_condition(actions, [grant.path for grant in some]),
             )
-            self._state(made, label, actions, tuple(f"{need.name}/{grant.path}" for grant in some), some)
+            where = tuple(f"{need.name}/{grant.path}" for grant in some)
+            self._state(made, label, actions, where, tuple(dict.fromkeys(_because(some, role))))
 
-    def _on_function(self, label: str, need: FunctionNeed, grant: Grant) -> None:
+    def _on_function(self, label: str, need: FunctionNeed, uses: tuple[Use, ...]) -> None:
         app, role = Ref(app_kind(need), need.label).id, _own("function_caller")
         made = _assignment(self.module.access.of(f"{label} calls {need.label}"), label, app, role)
-        self._state(made, label, OWN_ROLES["function_caller"][1], (need.name,), [grant])
+        self._state(made, label, OWN_ROLES["function_caller"][1], (need.name,), uses)
 
     def _state(
-        self, block: Block, principal: str, actions: Sequence[str], where: tuple[str, ...], grants: Sequence[Grant]
+        self, block: Block, principal: str, actions: Sequence[str], where: tuple[str, ...], uses: tuple[Use, ...]
     ) -> None:
-        uses = tuple(dict.fromkeys(use for grant in grants for use in grant.uses))
         self.draft.add("iam.tf", block, f"permission of {principal}")
         self.draft.statements.append(Statement(block.address, principal, tuple(actions), where, uses))
 
@@ -1035,13 +1038,20 @@ def host_label(module: _Module, need: FunctionNeed) -> str:
     return module.access.of(f"{need.label} owns its code")
 
 
-def _role_of(grant: Grant) -> str | None:
-    """Return which of our own roles a grant needs, None where Azure's suffices."""
-    if grant.function is not None:
-        return "function_caller"
-    if grant.deletes:
-        return "blob_deleter"
-    return "blob_writer" if grant.writes else None
+_ROLES: Mapping[str, Deed] = {"blob_writer": "write", "blob_deleter": "delete", "function_caller": "call"}
+"""What each role of ours lets one do."""
+
+
+def _roles_of(grant: Grant) -> list[str | None]:
+    """Return which of our own roles a grant needs, None where Azure's for readers suffices."""
+    own: list[str | None] = [role for role, deed in _ROLES.items() if grant.does(deed)]
+    return own or ([] if grant.bucket is None else [None])
+
+
+def _because(grants: Iterable[Grant], role: str | None) -> Iterator[Use]:
+    """Yield who needs a role on buckets: whoever does what it is for, of a reader's whoever does anything."""
+    for grant in grants:
+        yield from grant.by() if role is None else grant.by(_ROLES[role])
 
 
 def _own_role(label: str, mark: Ref) -> Block:

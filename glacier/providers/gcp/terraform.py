@@ -24,7 +24,7 @@ from glacier.terraform import Block, Call, Labels, Ref, Text, data, nested, outp
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from glacier.infrastructure import Blueprint, BucketNeed, FunctionNeed, Grant, Needs, Package, Schedule
+    from glacier.infrastructure import Blueprint, BucketNeed, FunctionNeed, Grant, Needs, Package, Schedule, Use
     from glacier.providers.gcp.config import CloudFunctionConfig, GcpConfig, GCSConfig, GCSLifecycleRule
     from glacier.schedules import Rate
     from glacier.terraform import Value
@@ -455,18 +455,21 @@ def _failures(name: str) -> Block:
 READER = "roles/storage.objectViewer"
 INVOKER = "roles/run.invoker"
 
-# A write looks first whether its path is a folder, so a writer reads too; replacing an object deletes the old one.
+# A write or a deletion looks first whether its path is a folder (get, list); replacing an object deletes the old one.
 # The predefined roles that may write may also change metadata or access:
 # https://cloud.google.com/storage/docs/access-control/iam-roles
-WRITER = (
-    "storage.multipartUploads.abort",
-    "storage.multipartUploads.create",
-    "storage.multipartUploads.listParts",
-    "storage.objects.create",
-    "storage.objects.delete",
-    "storage.objects.get",
-    "storage.objects.list",
-)
+# What each request needs: https://cloud.google.com/storage/docs/access-control/iam-xml
+OWN_ROLES: dict[str, tuple[str, ...]] = {
+    "object_writer": (
+        "storage.multipartUploads.abort",
+        "storage.multipartUploads.create",
+        "storage.objects.create",
+        "storage.objects.delete",
+        "storage.objects.get",
+        "storage.objects.list",
+    ),
+    "object_deleter": ("storage.objects.delete", "storage.objects.get", "storage.objects.list"),
+}
 
 AT_ONCE = 4
 """Paths in one condition, which may have 12 logical operators: https://cloud.google.com/iam/quotas."""
@@ -485,8 +488,8 @@ class _Access:
         for need in self.module.needs.functions:
             if need.config.service_account is None:
                 self._account(need.label, f"function {need.name}", need.origin or f"function {need.name}")
-        if any(grant.writes for grant in self.module.needs.grants):
-            self._writer_role()
+        for role in sorted({role for grant in self.module.needs.grants if (role := _role_of(grant))}):
+            self.draft.add("iam.tf", _own_role(role, self.module.mark))
         for principal in self.module.needs.principals():
             self._permissions(principal)
 
@@ -504,17 +507,6 @@ class _Access:
         )
         return self.draft.add("iam.tf", made, about)
 
-    def _writer_role(self) -> None:
-        made = resource(
-            "google_project_iam_custom_role",
-            "object_writer",
-            role_id=Text("glacierObjectWriter", self.module.mark),
-            title="Glacier: write objects",
-            description="Read, write and delete objects, without their metadata or access.",
-            permissions=list(WRITER),
-        )
-        self.draft.add("iam.tf", made)
-
     # --- statements ---------------------------------------------------------------------------------------------
 
     def _permissions(self, label: str) -> None:
@@ -522,14 +514,15 @@ class _Access:
         buckets = {grant.bucket.name: grant.bucket for grant in grants if grant.bucket is not None}
         for need in buckets.values():
             mine = [grant for grant in grants if grant.bucket is need]
-            self._on_bucket(label, need, [grant for grant in mine if not grant.writes], writes=False)
-            self._on_bucket(label, need, [grant for grant in mine if grant.writes], writes=True)
+            for role in (None, "object_writer", "object_deleter"):
+                self._on_bucket(label, need, role, [grant for grant in mine if _role_of(grant) == role])
         for grant in grants:
-            if grant.function is not None:
-                self._on_function(label, grant.function, grant)
+            if grant.function is not None and grant.does("call"):
+                made = caller(self.module, label, grant.function)
+                self._state(made, label, (INVOKER,), (grant.function.name,), grant.by("call"))
 
-    def _on_bucket(self, label: str, need: BucketNeed, grants: Sequence[Grant], *, writes: bool) -> None:
-        verb, role = ("writes", _writer()) if writes else ("reads", READER)
+    def _on_bucket(self, label: str, need: BucketNeed, role: str | None, grants: Sequence[Grant]) -> None:
+        verb = {None: "reads", "object_writer": "writes", "object_deleter": "deletes"}[role]
         for place in range(0, len(grants), AT_ONCE):
             some = grants[place : place + AT_ONCE]
             made = resource(
@@ -537,20 +530,16 @@ class _Access:
                 self.module.access.of(f"{label} {verb} {need.label} {place or ''}"),
                 *_condition(need, [grant.path for grant in some]),
                 bucket=bucket_ref(need).name,
-                role=role,
+                role=READER if role is None else Ref("google_project_iam_custom_role", role).id,
                 member=self.module.member(label),
             )
             where = tuple(f"{need.name}/{grant.path}" for grant in some)
-            self._state(made, label, WRITER if writes else (READER,), where, some)
-
-    def _on_function(self, label: str, need: FunctionNeed, grant: Grant) -> None:
-        made = caller(self.module, label, need)
-        self._state(made, label, (INVOKER,), (need.name,), [grant])
+            uses = tuple(dict.fromkeys(use for grant in some for use in grant.by()))
+            self._state(made, label, (READER,) if role is None else OWN_ROLES[role], where, uses)
 
     def _state(
-        self, block: Block, principal: str, actions: Sequence[str], where: tuple[str, ...], grants: Sequence[Grant]
+        self, block: Block, principal: str, actions: Sequence[str], where: tuple[str, ...], uses: tuple[Use, ...]
     ) -> None:
-        uses = tuple(dict.fromkeys(use for grant in grants for use in grant.uses))
         self.draft.add("iam.tf", block, f"permission of {principal}")
         self.draft.statements.append(Statement(block.address, principal, tuple(actions), where, uses))
 
@@ -567,8 +556,23 @@ def caller(module: _Module, principal: str, need: FunctionNeed) -> Block:
     )
 
 
-def _writer() -> Ref:
-    return Ref("google_project_iam_custom_role", "object_writer").id
+def _role_of(grant: Grant) -> str | None:
+    """Return which of our own roles a grant of a bucket needs, None where Google's suffices."""
+    if grant.does("write"):
+        return "object_writer"
+    return "object_deleter" if grant.does("delete") else None
+
+
+def _own_role(label: str, mark: Ref) -> Block:
+    does = label.rpartition("_")[2].removesuffix("r")
+    return resource(
+        "google_project_iam_custom_role",
+        label,
+        role_id=Text(f"glacier{label.title().replace('_', '')}", mark),
+        title=f"Glacier: {does} objects",
+        description=f"Look for and {does} objects, without their metadata or access.",
+        permissions=list(OWN_ROLES[label]),
+    )
 
 
 def _short(label: str) -> str:
@@ -638,7 +642,8 @@ class _Schedules:
             display_name=f"Glacier: starts pipeline {schedule.pipeline}"[:100],
         )
         self.draft.add("iam.tf", account, about)
-        self.draft.add("iam.tf", caller(self.module, label, need), about)
+        called = self.draft.add("iam.tf", caller(self.module, label, need), about)
+        self.draft.statements.append(Statement(called.address, label, (INVOKER,), (need.name,), (schedule.use,)))
         self.draft.add("schedules.tf", _job(schedule, account), about)
 
 

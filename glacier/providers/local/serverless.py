@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import json
 import os
 import sys
 import threading
 import time
 from collections import deque
-from concurrent.futures import Future
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -18,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from glacier.errors import ConfigError, did_you_mean
 from glacier.names import ENTRY_POINT, NameRule
+from glacier.providers.calling import in_background, through_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
+    from concurrent.futures import Future
 
 __all__ = ["LocalFunctions"]
 
@@ -67,24 +67,14 @@ class LocalFunctions:
             ConfigError: payload or result cannot be JSON, or the handler is not there.
             Exception: the function's own error, with a note that names the function.
         """
-        given = _through_json(payload, f"the payload of function {name!r}")
+        given = through_json(payload, f"the payload of function {name!r}")
         with self._logged(name), _variables(getattr(config, "environment_vars", None) or {}):
             result = self._handler(name, handler)(given, None)
-            return _through_json(result, f"the result of function {name!r}")
+            return through_json(result, f"the result of function {name!r}")
 
     def invoke_async(self, name: str, handler: str, payload: Any, config: Any) -> Future[Any]:
         """Call the function on a thread of its own and return a Future of its result."""
-        future: Future[Any] = Future()
-
-        def run() -> None:
-            try:
-                future.set_result(self.invoke(name, handler, payload, config))
-            except BaseException as error:
-                future.set_exception(error)
-
-        future.set_running_or_notify_cancel()
-        threading.Thread(target=run, name=f"glacier function {name}", daemon=True).start()
-        return future
+        return in_background(name, lambda: self.invoke(name, handler, payload, config))
 
     def logs(self, name: str) -> list[str]:
         """Return one line for each of the latest calls, oldest first: time, duration in ms, `ok` or the error."""
@@ -143,14 +133,6 @@ def _check_signature(function: Callable[..., Any], name: str, handler: str) -> N
     except TypeError as error:
         message = f"function {name!r}: {handler} does not take (payload, context): {error}"
         raise ConfigError(message, hint="define it as `def handler(payload, context):`") from error
-
-
-def _through_json(value: Any, what: str) -> Any:
-    try:
-        return json.loads(json.dumps(value, allow_nan=False))
-    except (TypeError, ValueError) as error:
-        hint = "use dicts with str keys, lists, str, numbers, bool and None"
-        raise ConfigError(f"{what} cannot be JSON: {error}", hint=hint) from error
 
 
 @contextmanager
