@@ -26,7 +26,7 @@ from glacier.terraform import Block, Call, Labels, Ref, Text, data, nested, outp
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from glacier.infrastructure import Blueprint, BucketNeed, FunctionNeed, Grant, Needs, Package, Use
+    from glacier.infrastructure import Blueprint, FunctionNeed, Grant, Needs, Package, Use
     from glacier.providers.azure.config import AzureConfig, AzureFunctionConfig, AzureLifecycleRule
     from glacier.schedules import Rate
     from glacier.terraform import Value
