@@ -67,6 +67,7 @@ __all__ = [
     "Unfingerprintable",
     "WorkerDiedError",
     "did_you_mean",
+    "told",
 ]
 
 
@@ -231,6 +232,15 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     if near:
         return f"did you mean {near[0]!r}?"
     return f"known: {', '.join(options)}" if options else "none is known yet"
+
+
+def told(error: BaseException) -> str:
+    """Return the kind and the text of an error in one piece, also of one that raises when it is asked for its text."""
+    try:
+        text = str(error)
+    except Exception as why:
+        text = f"(its text cannot be told: {type(why).__name__})"
+    return f"{type(error).__name__}: {text}"
 
 
 def _rebuild(kind: type[GlacierError], message: str, hint: str | None) -> GlacierError:

@@ -29,7 +29,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from glacier import context
-from glacier.errors import ExecutorError, PipelineError
+from glacier.errors import ExecutorError, PipelineError, told
 from glacier.execution.attempts import Call, Touched, attempt
 from glacier.execution.caching import Kept, cached, loaded
 from glacier.execution.cancelling import Cancel
@@ -508,7 +508,7 @@ class Engine:
             self._plans.blame(step, error)
             self._plans.not_computed(step)
         step.state = "failed"
-        step.error = f"{type(error).__name__}: {error}"[:500]
+        step.error = told(error)[:500]
         if self._memory is not None:
             self._memory.lost(step)
         if self._tell is not None:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from glacier import context
+from glacier.errors import told
 from glacier.execution.engine import Engine
 from glacier.execution.events import Stream
 from glacier.execution.selection import Selection
@@ -100,7 +101,7 @@ class Run:
         """Tell the listeners what an attempt says: see `attempt`."""
         error = details.get("error")
         if isinstance(error, BaseException):
-            details = {**details, "error": f"{type(error).__name__}: {error}"[:500]}
+            details = {**details, "error": told(error)[:500]}
         if self.memory is not None:
             self.memory.noted(step, kind, details)
         if self.events:
@@ -210,7 +211,7 @@ def _over(run: Run, state: State, start: float, error: BaseException | None = No
                 run.memory.lost(step)
             if run.events:
                 run.tell("cached" if settled else "cancelled", step)
-    text = None if error is None else f"{type(error).__name__}: {error}"[:500]
+    text = None if error is None else told(error)[:500]
     if run.memory is not None:
         run.memory.finished(text)
     if run.events:
@@ -281,7 +282,9 @@ def _body_result(body: Callable[[], Any], engine: Engine, recorder: LiveRecorder
 def _noted(error: BaseException, run: Run) -> BaseException:
     notes = getattr(error, "__notes__", [])
     if not any(f"of pipeline {run.pipeline!r}" in note for note in notes):
-        error.add_note(f"in the body of pipeline {run.pipeline!r} in environment {run.environment!r}")
+        failed = next((step for step in run.steps.values() if step.failure is error), None)
+        where = "in the body" if failed is None or failed.task is None else f"task {failed.name!r}"
+        error.add_note(f"{where} of pipeline {run.pipeline!r} in environment {run.environment!r}")
     error.add_note(f"run {run.id}")
     return error.with_traceback(sites.from_user(error.__traceback__))
 

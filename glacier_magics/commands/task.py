@@ -13,7 +13,7 @@ from glacier.frames import look_at
 from glacier.loading import parameters
 from glacier.resources import Preview
 from glacier_magics import widgets
-from glacier_magics.cells import define, function_of
+from glacier_magics.cells import function_in
 from glacier_magics.views import With
 
 if TYPE_CHECKING:
@@ -45,8 +45,7 @@ def cell(session: Session, given: argparse.Namespace, body: str) -> Any:
     """Define it."""
     config = TaskConfig(**{key: getattr(given, key) for key in _SETTINGS if getattr(given, key) is not None})
     env = session.env
-    name = function_of(body, given.name, "task")
-    function = define(session.shell, body)[name]
+    name, function = function_in(session.shell, body, given.name, "task")
     task = env.task(name=given.name or name, config=config)(function)
     session.bind(name, task)
     return _shown(session, task, given) if given.show else task
