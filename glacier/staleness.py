@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from glacier.environment import GlacierEnv
-    from glacier.graph import Graph, Node
+    from glacier.graph import Graph
 
 __all__ = ["Mark", "Snapshot", "outdated", "snapshot"]
 
@@ -45,7 +45,9 @@ def snapshot(env: GlacierEnv, graph: Graph, *, buckets: bool = False) -> Snapsho
 
     With `buckets` the stores are asked what they hold, several at once; without, nothing is touched.
     """
-    tasks = {node.key: _mark(env, node) for node in graph.tasks if node.name in env.tasks}
+    known = {node.name for node in graph.tasks} & set(env.tasks)
+    marks = {name: _mark(env, name) for name in known}  # reading a task's source takes longer than all the rest
+    tasks = {node.key: marks[node.name] for node in graph.tasks if node.name in known}
     return Snapshot(tasks, _states(env, graph) if buckets else {})
 
 
@@ -78,8 +80,8 @@ def _changed(graph: Graph, key: str, before: Snapshot, now: Snapshot) -> str | N
     return f"object changed: {', '.join(graph[each].name for each in moved)}" if moved else None
 
 
-def _mark(env: GlacierEnv, node: Node) -> Mark:
-    task = env.find_task(node.name)
+def _mark(env: GlacierEnv, name: str) -> Mark:
+    task = env.find_task(name)
     return Mark(_code(task.fn), {key: repr(value) for key, value in task.settings(env).items()})
 
 

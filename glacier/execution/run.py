@@ -17,7 +17,7 @@ from glacier import context
 from glacier.errors import told
 from glacier.execution.engine import Engine
 from glacier.execution.events import Stream
-from glacier.execution.selection import Selection
+from glacier.execution.selection import Selection, check_forced
 from glacier.execution.steps import State, StepRun
 from glacier.recording import RecordedPipeline, replaced, sites
 from glacier.recording.live import LiveRecorder, plain
@@ -239,6 +239,7 @@ def _record_and_finish(engine: Engine, recorder: LiveRecorder, body: Callable[[]
 
 def _finished(engine: Engine, tasks: list[StepRun], result: Any) -> Any:
     """Run what is asked for of the tasks, and return what the run returns."""
+    check_forced(engine.options, tasks, engine.env.tasks)
     if not engine.options.partial:
         engine.finish(tasks)
         return replaced(result, plain)

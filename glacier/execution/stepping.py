@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import ctypes
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,8 @@ __all__ = ["Gate", "Stepped", "Stepper"]
 
 _SLICE = 0.1
 """Seconds for which the caller waits at a time, so that it can be interrupted."""
+_GRACE = 2.0
+"""Seconds that an interrupted run is given to end."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +57,12 @@ class Gate:
         """
         with self._changed:
             self._handle = step.handle
+            step.state = "ready"
             self._changed.wait_for(lambda: self._open or self._closed)
             self._open = False
             if self._closed:
                 raise KeyboardInterrupt
+            step.state = "running"
 
     def after(self, step: StepRun) -> None:
         """Note what became of the step that passed."""
@@ -120,16 +125,22 @@ class Stepper:
 
         Raises:
             Exception: the error of the task, or of the body behind it, once.
+            KeyboardInterrupt: the caller was interrupted; the run has ended as `run` does then.
         """
         if self._gate.over:
             return None
         self._start()
-        passed = self._gate.let_one_pass()
-        if passed is None or passed.state == "failed":
+        try:
+            passed = self._gate.let_one_pass()
+        except KeyboardInterrupt:
+            self._interrupt()
+            raise
+        failed = passed is None or passed.state == "failed"
+        if failed:
             self._wait()
-            if not self._outcome[0][0]:
-                raise self._outcome[0][1]
         self.run = self._last_run()
+        if failed and not self._outcome[0][0]:
+            raise self._outcome[0][1]
         return passed
 
     def close(self) -> None:
@@ -138,6 +149,15 @@ class Stepper:
         if self._thread is not None:
             self._thread.join()
         self._gate.end()
+
+    def _interrupt(self) -> None:
+        """Interrupt the run as if it were this thread that waits for it."""
+        self._gate.close()
+        if self._thread is not None and self._thread.ident is not None:
+            ident = ctypes.c_ulong(self._thread.ident)
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, ctypes.py_object(KeyboardInterrupt))
+            self._thread.join(_GRACE)
+        self.run = self._last_run()
 
     def _start(self) -> None:
         if self._thread is None:

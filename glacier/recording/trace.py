@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from glacier import context
 from glacier.graph import Edge, Graph, Node, Site
 from glacier.recording import sites
+from glacier.recording.quiet import muted
 from glacier.recording.recorder import Recorder
 from glacier.recording.steps import Decision, operands
 from glacier.recording.symbol import Symbol
@@ -97,7 +98,7 @@ class Tracer(Recorder):
 
     def follow(self, body: Callable[[], Any]) -> None:
         """Call the body; an error ends this way and is kept."""
-        with context.using(context.recorder, self):
+        with context.using(context.recorder, self), muted():
             try:
                 body()
             except Exception as error:

@@ -1,7 +1,8 @@
 """`%glacier step PIPELINE`: run the next ready task only, and show what it returns; again for the next.
 
-The picture shows how far it is. When all tasks have run, the cell's value is what the pipeline returns. --restart
-begins anew, --end leaves it where it is.
+The picture shows how far it is. When all tasks have run, the cell's value is what the pipeline returns. After a
+failure, and when the cell of a task was run again, the next step goes on with what is done already. --restart begins
+anew, --end runs no more of it.
 """
 
 from __future__ import annotations
@@ -9,14 +10,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from glacier.frames import look_at
-from glacier.loading import parameters
+from glacier.loading import arguments_of
 from glacier.resources import Preview
 from glacier_magics import widgets
 from glacier_magics.views import Text, With
+from glacier_magics.watching import show
 
 if TYPE_CHECKING:
     import argparse
 
+    from glacier import Pipeline
+    from glacier.execution.stepping import Stepped, Stepper
     from glacier_magics.parsing import Parser
     from glacier_magics.session import Session
 
@@ -35,27 +39,31 @@ def arguments(parser: Parser) -> None:
 
 def run(session: Session, given: argparse.Namespace) -> Any:
     """Take one step."""
-    pipeline, params = session.pipeline(given.pipeline), parameters(given.param)
+    pipeline = session.pipeline(given.pipeline)
+    params = arguments_of(pipeline, given.param)
+    session.check_name(given.output)
     if given.restart or given.end:
         session.leave(pipeline)
     if given.end:
         return Text(f"{pipeline.name} ends here")
     with session.agreeing(given.yes):
         stepper = session.stepper(pipeline, params)
-    # The run asks again, on a thread of its own that cannot ask the user.
-    with session.agreeing(True):
-        passed = stepper.next()
+    passed = _next(session, pipeline, params, stepper)
     if passed is None:
         session.leave(pipeline)
         return stepper.result
-    _draw(session, pipeline, params)
+    show(session, pipeline, params)
     session.bind(given.output or f"{passed.name}_result", passed.value)
     found = look_at(passed.value, passed.name)
     return With(widgets.preview(found), found.plain) if isinstance(found, Preview) else found
 
 
-def _draw(session: Session, pipeline: Any, params: Any) -> None:
-    from IPython.display import display  # pyright: ignore[reportUnknownVariableType]
-
-    graph = pipeline.run("analyze", **params)["dag"]
-    display(widgets.dag(graph, session.run_here(pipeline), env=pipeline.env))
+def _next(session: Session, pipeline: Pipeline, params: Any, stepper: Stepper) -> Stepped | None:
+    try:
+        # The run asks again, on a thread of its own that cannot ask the user.
+        with session.agreeing(True):
+            return stepper.next()
+    except BaseException:
+        show(session, pipeline, params)
+        session.pause(pipeline)
+        raise

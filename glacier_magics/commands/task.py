@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from glacier import TaskConfig
 from glacier.frames import look_at
-from glacier.loading import parameters
+from glacier.loading import arguments_of
 from glacier.resources import Preview
 from glacier_magics import widgets
 from glacier_magics.cells import function_in
@@ -45,6 +45,7 @@ def cell(session: Session, given: argparse.Namespace, body: str) -> Any:
     """Define it."""
     config = TaskConfig(**{key: getattr(given, key) for key in _SETTINGS if getattr(given, key) is not None})
     env = session.env
+    session.check_name(given.output)
     name, function = function_in(session.shell, body, given.name, "task")
     task = env.task(name=given.name or name, config=config)(function)
     session.bind(name, task)
@@ -52,7 +53,7 @@ def cell(session: Session, given: argparse.Namespace, body: str) -> Any:
 
 
 def _shown(session: Session, task: Task, given: argparse.Namespace) -> Any:
-    value = task(**session.arguments(task, parameters(given.param)))
+    value = task(**session.arguments(task, arguments_of(task, given.param)))
     variable = given.output or f"{task.name}_result"
     session.bind(variable, value)
     found = look_at(value, variable)
