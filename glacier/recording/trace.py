@@ -18,6 +18,7 @@ from glacier.recording.quiet import muted
 from glacier.recording.recorder import Recorder
 from glacier.recording.steps import Decision, operands
 from glacier.recording.symbol import Symbol
+from glacier.resources import polars_functions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -69,6 +70,7 @@ def trace(pipeline: RecordedPipeline, env: Any, body: Callable[[], Any]) -> Trac
     Raises:
         Exception: the body's own, when no way comes to its end and no stand-in was involved.
     """
+    polars_functions.prepare()
     todo: deque[tuple[bool, ...]] = deque([()])
     paths: list[Tracer] = []
     while todo and len(paths) < MAX_PATHS:
