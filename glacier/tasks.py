@@ -198,6 +198,7 @@ class Pipeline:
         Raises:
             PipelineError: the pipeline is nested in itself, or the one being recorded is of another environment.
         """
+        __tracebackhide__ = True
         with nest(self) as recorder:
             if recorder is not None:
                 return self._call(args, kwargs)
@@ -236,6 +237,7 @@ class Pipeline:
             Exception: what a task or the body raised, as itself, with a note that names task, pipeline and
                 environment.
         """
+        __tracebackhide__ = True  # notebooks and pytest then show the user's own lines first
         options = RunOptions(
             max_workers=max_workers,
             on_error=on_error,
@@ -370,6 +372,7 @@ class Pipeline:
         options: RunOptions,
         resumes: RunRecord | None = None,
     ) -> Any:
+        __tracebackhide__ = True
         export = None
         if mode == "generate":
             export, kwargs = ExportOptions.split({"force": options.force is True, **kwargs}, self.signature.parameters)

@@ -90,7 +90,7 @@ class Session:
     def greeting(self) -> str:
         """What is there, and what to type next, on one line."""
         if self.problem is not None:
-            return f"Glacier: {self.problem.message} | next: mend it, then %reload_ext glacier_magics"
+            return f"Glacier: {self.problem} | next: mend it, then %reload_ext glacier_magics"
         if self.project is None:
             return "Glacier: no glacier.toml above this folder | next: %glacier env dev --provider local"
         names = ", ".join(self.project.names) or "none"
@@ -185,7 +185,8 @@ class Session:
         return ConfigError(f"there is no environment {name[:60]!r}", hint=hint)
 
     def _broken(self, problem: GlacierError) -> ConfigError:
-        return ConfigError(problem.message, hint="mend it, then %reload_ext glacier_magics")
+        hint = "; ".join(part for part in (problem.hint, "mend it, then %reload_ext glacier_magics") if part)
+        return ConfigError(problem.message, hint=hint)
 
     def make(self, name: str, provider: str | None, fields: dict[str, Any], protected: bool) -> GlacierEnv:
         """Make an environment: the project's, refined by the fields, or a new one of a provider."""

@@ -142,6 +142,19 @@ def test_unloading_takes_everything_back(project, bare):
     assert "glacier" not in bare.shell.magics_manager.magics["cell"]
 
 
+def test_unloading_brings_back_a_magic_of_the_same_name(project, bare):
+    bare.run(
+        "from IPython.core.magic import register_line_magic\n@register_line_magic\ndef glacier(line):\n    return line"
+    )
+    bare.run("%load_ext glacier_magics")
+    bare.run("%reload_ext glacier_magics")
+    assert bare.run("%glacier env").value != "env"
+    bare.run("%unload_ext glacier_magics")
+    assert bare.run("%glacier env").value == "env"
+    assert bare.shell.display_formatter.mimebundle_formatter.type_printers == {}
+    assert bare.shell.display_formatter.mimebundle_formatter.deferred_printers == {}
+
+
 def test_unloading_keeps_what_the_user_has_made_of_the_names(nb):
     nb.run("task = 'mine'")
     nb.run("%unload_ext glacier_magics")
@@ -753,6 +766,22 @@ def test_what_a_body_prints_is_printed_once(nb):
     assert "hello" not in nb.run("%glacier plan saying").printed
 
 
+def test_a_pipeline_that_cannot_be_drawn_is_shown_in_words(nb):
+    nb.run("@env.pipeline()\ndef broken():\n    return 1 / 0\n\n@env.pipeline()\ndef wanting(day):\n    pass")
+    assert nb.run("broken").text.strip().endswith("no picture: ZeroDivisionError: division by zero")
+    shown = nb.run("wanting")
+    assert "no picture: MissingDependencyError" in shown.text
+    assert "Traceback" not in shown.text
+
+
+def test_a_plain_call_shows_the_users_lines_too(nb):
+    nb.run("@env.pipeline()\ndef broken():\n    return 1 / 0")
+    for call in ("broken()", "broken.run()"):
+        shown = nb.fail(call)
+        assert "return 1 / 0" in shown.traceback
+        assert "tasks.py" not in shown.traceback
+
+
 # --- step by step -----------------------------------------------------------------------------------------------------
 
 STEPS = """
@@ -808,7 +837,7 @@ def test_without_an_environment_the_projects_trouble_is_told(bare, tmp_path):
     for command in ("", "ls", "run"):
         said = bare.fail(f"%glacier {command}").traceback
         assert "glacier.toml:2: env.dev.provider: unknown provider 'lokal'" in said
-        assert "hint: mend it, then %reload_ext glacier_magics" in said
+        assert "hint: did you mean 'local'?; mend it, then %reload_ext glacier_magics" in said
 
 
 def test_trouble_after_a_cell_is_one_line_and_fails_no_cell(working, monkeypatch):
