@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from glacier.addresses import bucket_of, first_entries
-from glacier.errors import GlacierError, ResourceNotFoundError
+from glacier.errors import ConfigError, GlacierError, ResourceNotFoundError
 from glacier.jsonable import jsonable
 from glacier.resources import Bucket, Serverless
 from glacier.resources.preview import readable
@@ -83,7 +83,12 @@ def browse(env: GlacierEnv, pattern: str = "*", limit: int = 100) -> Listing:
 
     `pattern` matches names of resources (`sales*`) or, with a slash, their objects (`sales_raw/2024/*`). A resource
     that cannot be reached is listed with its problem.
+
+    Raises:
+        ConfigError: the limit is below 1.
     """
+    if limit < 1:
+        raise ConfigError(f"limit={limit} lists nothing", hint="1 or more")
     wanted, _, inside = pattern.partition("/")
     chosen = [(name, each) for name, each in env.resources.items() if fnmatchcase(name, wanted or "*")]
     look = partial(_place, limit=limit, inside=inside)
@@ -118,13 +123,13 @@ def _place(name: str, resource: Any, *, limit: int, inside: str) -> Place:
         return Place(name, type(resource).__name__, "")
     place = partial(Place, name, "bucket", resource.uri, resource.format)
     try:
-        objects, more = first_entries(resource, limit)
+        objects, more = first_entries(resource, limit, inside)
     except FileNotFoundError:
         return place(problem="nothing there yet")
     except GlacierError as error:
         return place(problem=error.message)
-    kept = [each for each in objects if not inside or fnmatchcase(each.path, inside)]
-    return place(tuple(kept), more)
+    problem = f"no object matches {inside!r}" if inside and not objects else None
+    return place(tuple(objects), more, problem)
 
 
 def _rows(place: Place) -> Sequence[tuple[str, ...]]:

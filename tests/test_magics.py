@@ -261,6 +261,17 @@ def test_resources_and_objects_are_listed(nb):
     assert [each["name"] for each in nb.run("%glacier ls sales* --json").value.value["resources"]] == ["sales_raw"]
 
 
+def test_a_pattern_finds_objects_behind_the_first_ones(nb, project):
+    folder = project / "dev" / "lake" / "events"
+    folder.mkdir(parents=True)
+    for number in range(150):
+        (folder / f"{number:03}.csv").touch()
+    nb.run("env.register('lake', env.provider.bucket('lake', path='events'))")
+    assert "events/149.csv" in nb.run("%glacier ls lake/*149* --limit 3").text
+    assert "no object matches 'nope*'" in nb.run("%glacier ls lake/nope*").text
+    assert "nothing" in nb.fail("%glacier ls --limit 0").traceback
+
+
 def test_a_preview_shows_rows_and_schema(nb):
     shown = nb.run("%glacier preview sales_raw -n 2 --columns amount --where 'amount > 1' --json").value.value
     assert shown["rows"] == [{"amount": 2.0}, {"amount": 3.0}]
