@@ -14,7 +14,8 @@ from glacier.addresses import bucket_of, first_entries
 from glacier.errors import ConfigError, GlacierError, ResourceNotFoundError
 from glacier.jsonable import jsonable
 from glacier.resources import Bucket, Serverless
-from glacier.resources.preview import readable
+from glacier.resources.parts import readable
+from glacier.tables import counted, html_table, text_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["Listing", "Place", "browse", "bucket_in"]
 
 _SIDE_BY_SIDE = 8
-_CELL = 'style="text-align:left;padding:2px 8px;border-bottom:1px solid"'
 
 
 @dataclass(frozen=True)
@@ -64,18 +64,16 @@ class Listing:
         rows = self._rows()
         if not rows:
             return f"{self.environment}: no resources"
-        wide = [max(len(row[column]) for row in rows) for column in range(4)]
-        lines = ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, wide, strict=True)).rstrip() for row in rows]
-        return "\n".join([self.environment, *(f"  {line}" for line in lines)])
+        return "\n".join([self.environment, *(f"  {line}" for line in text_table(rows, right=(2,)).splitlines())])
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text(str(self))
 
     def _repr_html_(self) -> str:
-        head = _line("th", ("resource, object", "address", "size", "modified (UTC)"))
-        body = "".join(_line("td", row) for row in self._rows())
-        table = f'<table style="border-collapse:collapse;color:inherit;background:none">{head}{body}</table>'
-        return f"<div>{html.escape(self.environment)}: {len(self.places)} resources</div>{table if body else ''}"
+        head = ("resource, object", "address", "size", "modified (UTC)")
+        count = counted(len(self.places), "resource")
+        title = f"<div><b>{html.escape(self.environment)}</b> · {count}</div>"
+        return f"{title}{html_table(head, self._rows(), right=(2,))}"
 
 
 def browse(env: GlacierEnv, pattern: str = "*", limit: int = 100) -> Listing:
@@ -139,13 +137,4 @@ def _rows(place: Place) -> Sequence[tuple[str, ...]]:
         (f"  {each.path}", "", readable(each.size), each.modified.astimezone(UTC).strftime("%Y-%m-%d %H:%M"))
         for each in place.objects
     ]
-    return [tuple(_plain(cell) for cell in row) for row in (head, *objects)]
-
-
-def _plain(text: str) -> str:
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
-
-
-def _line(tag: str, cells: tuple[str, ...]) -> str:
-    shown = "".join(f"<{tag} {_CELL}>{html.escape(cell).replace('  ', '&emsp;')}</{tag}>" for cell in cells)
-    return f"<tr>{shown}</tr>"
+    return [head, *objects]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from glacier.errors import GlacierError
 from glacier.settings import Level, Row, Settings, cascade, defaults
+from glacier.tables import html_table, text_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["Comparison", "Difference", "Infrastructure", "diff"]
 
 _ABSENT = "-"
-_CELL = 'style="text-align:left;padding:2px 8px;border-bottom:1px solid"'
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class Comparison:
         return tables
 
     def __str__(self) -> str:
-        lines = [line for title, table in self._tables() for line in (title, *_text_lines(table))]
+        lines = [line for title, table in self._tables() for line in (title, text_table(table))]
         return "\n".join([*lines, *self.infrastructure.notes])
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
@@ -126,9 +126,11 @@ class Comparison:
 
     def _repr_html_(self) -> str:
         notes = "".join(f"<div>{html.escape(note)}</div>" for note in self.infrastructure.notes)
-        return (
-            "".join(f"<div>{html.escape(title)}</div>{_html_table(table)}" for title, table in self._tables()) + notes
+        tables = (
+            f"<div><b>{html.escape(title)}</b></div>{html_table(table[0], table[1:]) if table else ''}"
+            for title, table in self._tables()
         )
+        return "".join(tables) + notes
 
 
 def diff(left: GlacierEnv, right: GlacierEnv, *, pipelines: Iterable[Pipeline] = ()) -> Comparison:
@@ -230,20 +232,3 @@ def _address(resource: Any) -> dict[str, str]:
 
 def _shown(row: Row | None) -> tuple[str, str]:
     return (_ABSENT, "") if row is None else (row.shown, row.level)
-
-
-def _text_lines(table: list[tuple[str, ...]]) -> list[str]:
-    wide = [max(map(len, column)) for column in zip(*table, strict=True)]
-    return ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, wide, strict=True)).rstrip() for row in table]
-
-
-def _html_table(table: list[tuple[str, ...]]) -> str:
-    if not table:
-        return ""
-    head, *body = table
-    lines = [_html_line("th", head), *(_html_line("td", row) for row in body)]
-    return f'<table style="border-collapse:collapse;color:inherit;background:none">{"".join(lines)}</table>'
-
-
-def _html_line(tag: str, cells: tuple[str, ...]) -> str:
-    return f"<tr>{''.join(f'<{tag} {_CELL}>{html.escape(cell)}</{tag}>' for cell in cells)}</tr>"

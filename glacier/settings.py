@@ -10,7 +10,6 @@ The cascade, outermost level first; the nearer level wins:
 from __future__ import annotations
 
 import difflib
-import html
 import ipaddress
 import re
 import socket
@@ -36,6 +35,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from glacier.errors import ConfigError, did_you_mean
+from glacier.tables import html_table, text_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -78,6 +78,7 @@ Many = Annotated[tuple[T, ...], Field(strict=False), BeforeValidator(lambda valu
 MASK = "**********"
 """What is shown in the place of a secret."""
 
+_HEADINGS = ("setting", "value", "from")
 _MERGED = ("tags", "labels", "environment_vars")
 _SECRET_NAME = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|KEY|CREDENTIAL|CONNECTION_?STRING", re.IGNORECASE)
 _USERINFO = re.compile(r"://[^/@\s]*:[^/@\s]*@")
@@ -435,9 +436,7 @@ class Effective:
         return f"Effective({', '.join(f'{row.setting}={row.shown} ({row.level})' for row in self.rows)})"
 
     def __str__(self) -> str:
-        cells = [("setting", "value", "from"), *((row.setting, row.shown, row.level) for row in self.rows)]
-        wide = [max(len(row[column]) for row in cells) for column in (0, 1)]
-        return "\n".join(f"{a:<{wide[0]}}  {b:<{wide[1]}}  {c}".rstrip() for a, b, c in cells)
+        return text_table([_HEADINGS, *self._cells()])
 
     def plain(self) -> list[dict[str, str]]:
         """Return the rows in JSON's own types, secrets masked."""
@@ -447,9 +446,10 @@ class Effective:
         printer.text(str(self))
 
     def _repr_html_(self) -> str:
-        head = _html_row("th", "setting", "value", "from")
-        body = "".join(_html_row("td", row.setting, row.shown, row.level) for row in self.rows)
-        return f'<table style="border-collapse:collapse;color:inherit;background:none">{head}{body}</table>'
+        return html_table(_HEADINGS, self._cells())
+
+    def _cells(self) -> list[tuple[str, ...]]:
+        return [(row.setting, row.shown, row.level) for row in self.rows]
 
 
 def cascade(*levels: Level) -> Effective:
@@ -494,11 +494,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
         return [_plain(entry) for entry in cast("Sequence[Any]", value)]
     return value
-
-
-def _html_row(tag: str, *cells: str) -> str:
-    opening = f'<{tag} style="text-align:left;padding:2px 8px;border-bottom:1px solid">'
-    return f"<tr>{''.join(f'{opening}{html.escape(cell)}</{tag}>' for cell in cells)}</tr>"
 
 
 # Meanings ------------------------------------------------------------------------------------------------------------

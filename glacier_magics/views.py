@@ -8,6 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from glacier.jsonable import jsonable
+from glacier.tables import html_table, printable, text_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -16,19 +17,17 @@ if TYPE_CHECKING:
 
 __all__ = ["Json", "Table", "Text", "With", "graph_data", "plain"]
 
-_CELL = 'style="text-align:left;padding:2px 8px;border-bottom:1px solid"'
-_TABLE = 'style="border-collapse:collapse;color:inherit;background:none"'
-
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under headings, with a line above and one below."""
+    """Rows under headings, with a line above and one below; columns numbered in `right` hold numbers."""
 
     title: str
     head: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]
     note: str = ""
     data: Any = field(default=None, repr=False)
+    right: tuple[int, ...] = ()
 
     def plain(self) -> Any:
         """Return the rows as mappings, or the data given for them."""
@@ -38,21 +37,17 @@ class Table:
 
     def __str__(self) -> str:
         head = [self.head] if any(each.strip() for each in self.head) else []
-        rows = [tuple(_printable(cell) for cell in row) for row in [*head, *self.rows]]
-        wide = [max(len(row[column]) for row in rows) for column in range(len(self.head))] if rows else []
-        lines = ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, wide, strict=True)).rstrip() for row in rows]
-        return "\n".join(part for part in (_printable(self.title), *lines, self.note) if part)
+        table = text_table([*head, *self.rows], self.right) if self.rows else ""
+        return "\n".join(part for part in (printable(self.title), table, self.note) if part)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         return {"text/plain": str(self), "text/html": self.html()}
 
     def html(self) -> str:
         """Return the table as HTML in which nothing of the cells is markup."""
-        head = _line("th", self.head) if any(each.strip() for each in self.head) else ""
-        body = "".join(_line("td", row) for row in self.rows)
-        table = f"<table {_TABLE}>{head}{body}</table>" if self.rows else ""
         note = f"<div>{escape(self.note)}</div>" if self.note else ""
-        return f"<div><b>{escape(_printable(self.title))}</b></div>{table}{note}"
+        title = f"<div><b>{escape(printable(self.title))}</b></div>"
+        return f"{title}{html_table(self.head, self.rows, self.right)}{note}"
 
     __repr__ = __str__
 
@@ -119,11 +114,3 @@ def plain(value: Any) -> Any:
         if callable(getattr(value, name, None)):
             return jsonable(getattr(value, name)())
     return jsonable(value)
-
-
-def _line(tag: str, cells: Sequence[str]) -> str:
-    return f"<tr>{''.join(f'<{tag} {_CELL}>{escape(_printable(cell))}</{tag}>' for cell in cells)}</tr>"
-
-
-def _printable(text: str) -> str:
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)

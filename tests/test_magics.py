@@ -242,8 +242,9 @@ def test_the_list_marks_the_current_one(nb):
 def test_the_status_card_tells_where_one_is(working):
     card = working.run("%glacier --json").value.value
     assert card["environment"] == "dev"
-    assert card["resources"] == "sales_raw, report"
-    assert card["pipelines"] == "counting, reporting"
+    assert card["resources"] == ["sales_raw", "report"]
+    assert card["pipelines"] == ["counting", "reporting"]
+    assert card["protected"] is False
     assert card["last run"] == "none"
     working.run("%glacier run counting")
     assert "counting" in working.run("%glacier --json").value.value["last run"]
@@ -251,6 +252,12 @@ def test_the_status_card_tells_where_one_is(working):
 
 
 # --- looking ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_status_card_stays_small(nb):
+    nb.run("for n in range(1000): env.register(f'r{n}', env.provider.bucket('b', path=f'{n}.csv'))")
+    assert "and 990 more" in nb.run("%glacier").text
+    assert len(nb.run("%glacier").text) < 2000
 
 
 def test_resources_and_objects_are_listed(nb):

@@ -21,6 +21,7 @@ from glacier.execution.selection import Selection, check_forced
 from glacier.execution.steps import State, StepRun
 from glacier.recording import RecordedPipeline, replaced, sites
 from glacier.recording.live import LiveRecorder, plain
+from glacier.tables import counted, lasting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -120,7 +121,7 @@ class Run:
         width = max([len(step.name) for step in self.tasks], default=0)
         head = f"run {self.id} of {self.pipeline!r} in {self.environment!r}: {self.state}"
         lines = [f"  {step.name:<{width}}  {step.state:<9}  {_note(step)}" for step in self.tasks]
-        return "\n".join([head if self.seconds is None else f"{head} in {self.seconds:.2f} s", *lines])
+        return "\n".join([head if self.seconds is None else f"{head} in {lasting(self.seconds)}", *lines])
 
 
 def execute(run: Run, pipeline: RecordedPipeline, env: Any, body: Callable[[], Any], options: RunOptions) -> Any:
@@ -291,6 +292,6 @@ def _noted(error: BaseException, run: Run) -> BaseException:
 
 
 def _note(step: StepRun) -> str:
-    rows = "" if step.rows is None else f"{step.rows:,} rows"
-    seconds = "" if step.seconds is None else f"{step.seconds:.2f} s"
+    rows = "" if step.rows is None else counted(step.rows, "row")
+    seconds = "" if step.seconds is None else lasting(step.seconds)
     return " · ".join(part for part in (rows, seconds, step.error or "") if part)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from obstore.store import ObjectStore
 
-__all__ = ["LIMIT", "STEP", "Parts", "Range", "Unclear", "counted", "readable"]
+__all__ = ["LIMIT", "STEP", "Parts", "Range", "Unclear", "readable"]
 
 STEP = 64 << 10
 """Bytes of the first request."""
@@ -164,11 +164,6 @@ def _merged(ranges: Iterable[Range], size: int) -> list[Range]:
         else:
             merged.append((start, end))
     return merged
-
-
-def counted(number: int, what: str) -> str:
-    """Return a number of things in words: `counted(1, "row")` is `"1 row"`."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def readable(size: int) -> str:

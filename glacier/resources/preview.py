@@ -12,8 +12,9 @@ from glacier.errors import ConfigError
 from glacier.jsonable import jsonable
 from glacier.resources import formats, reading
 from glacier.resources.listing import ObjectInfo, entries
-from glacier.resources.parts import Parts, Unclear, counted, readable
+from glacier.resources.parts import Parts, Unclear, readable
 from glacier.resources.peeking import INFERRED, Head, Wish, peek
+from glacier.tables import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -43,7 +43,7 @@ def run(session: Session, given: argparse.Namespace) -> Any:
         {"key": each.key, "name": each.name, "action": each.action, "why": each.why, "reads": each.reads}
         for each in plan
     ]
-    return Table(title, ("task", "action", "why", "reads"), rows, notes, jsonable(data))
+    return Table(title, ("task", "action", "why", "reads"), rows, notes, jsonable(data), right=(3,))
 
 
 def _stale(stale: Any, key: str) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from glacier.tables import lasting
 from glacier_magics.views import Table
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from glacier import GlacierEnv
     from glacier_magics.parsing import Parser
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["arguments", "card", "run"]
 
 _PLACES = ("region", "location", "account_id", "project_id", "subscription_id", "resource_group", "profile")
+_MOST = 12
+"""Names of one kind on the card."""
 _WHERE = (*_PLACES, "storage_account", "endpoint_url", "base_path")
 
 
@@ -33,21 +37,24 @@ def card(session: Session, env: GlacierEnv) -> Table:
     state = env.describe()
     where = {key: state.provider["config"][key] for key in _WHERE if state.provider["config"].get(key) is not None}
     stale = session.stale.tasks(env)
+    kinds = {"resources": state.resources, "tasks": state.tasks, "pipelines": state.pipelines}
+    names = {kind: [each.name for each in known] for kind, known in kinds.items()}
+    place = {"provider": state.provider["type"], **{key: str(value) for key, value in where.items()}}
     facts = {
-        "provider": state.provider["type"],
-        **{key: str(value) for key, value in where.items()},
+        **place,
         "protected": "yes: a run that writes here asks first" if env.protected else "no",
-        "resources": _named(each.name for each in state.resources),
-        "tasks": _named(each.name for each in state.tasks),
-        "pipelines": _named(each.name for each in state.pipelines),
-        "stale": _named(f"{name} ({reason})" for name, reason in stale.items()),
+        **{kind: _named(known) for kind, known in names.items()},
+        "stale": _named([f"{name} ({reason})" for name, reason in stale.items()]),
         "last run": _last_run(env),
     }
-    return Table(f"environment {env.name}", ("", " "), list(facts.items()), data={"environment": env.name, **facts})
+    told = {"environment": env.name, **place, "protected": env.protected, **names, "stale": stale}
+    data = {**told, "last run": facts["last run"]}
+    return Table(f"environment {env.name}", ("", " "), list(facts.items()), data=data)
 
 
-def _named(names: Any) -> str:
-    return ", ".join(names) or "none"
+def _named(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST:,} more" if len(names) > _MOST else ""
+    return ", ".join(names[:_MOST]) + more or "none"
 
 
 def _last_run(env: GlacierEnv) -> str:
@@ -55,4 +62,4 @@ def _last_run(env: GlacierEnv) -> str:
     if not runs:
         return "none"
     last = max(runs, key=lambda run: run.started)
-    return f"{last.pipeline} {last.id}: {last.state}" + (f" in {last.seconds:.2f} s" if last.seconds else "")
+    return f"{last.pipeline} {last.id}: {last.state}" + (f" in {lasting(last.seconds)}" if last.seconds else "")

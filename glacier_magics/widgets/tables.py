@@ -6,7 +6,8 @@ import io
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from glacier.resources.parts import counted, readable
+from glacier.resources.parts import readable
+from glacier.tables import counted
 from glacier_magics.widgets import markup
 from glacier_magics.widgets.messages import TABLE
 from glacier_magics.widgets.pages import COLUMNS, Pages

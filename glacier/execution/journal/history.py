@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, overload
 
 from glacier.errors import ResourceNotFoundError, did_you_mean
 from glacier.execution.journal import database, owner, tiny, values
-from glacier.execution.journal.records import Attempt, LogLine, RunRecord, TaskRecord, rows_html, rows_text
+from glacier.execution.journal.records import Attempt, LogLine, RunRecord, TaskRecord
 from glacier.execution.journal.resume import IN_FILE
 from glacier.execution.journal.writer import values_of
 from glacier.execution.memory import MISSING
 from glacier.graph import Edge, Graph, Node
+from glacier.tables import html_table, lasting, text_table
 
 if TYPE_CHECKING:
     import sqlite3
@@ -24,7 +25,7 @@ __all__ = ["History", "attempts_of", "graph_of", "logs_of", "tasks_of", "value_o
 
 _SHOWN = 20
 _COLUMNS = ("key", "name", "state", "started", "seconds", "rows", "bytes", "attempts", "error", "cache")
-_HEADINGS = ("run", "pipeline", "environment", "state", "started (UTC)", "seconds", "error")
+_HEADINGS = ("run", "pipeline", "environment", "state", "started (UTC)", "time", "error")
 
 
 class History(Sequence[RunRecord]):
@@ -108,14 +109,14 @@ class History(Sequence[RunRecord]):
         runs = self[:_SHOWN]
         if not runs:
             return "no runs yet"
-        text = rows_text(_HEADINGS, [_row(run) for run in runs])
+        text = text_table([_HEADINGS, *(_row(run) for run in runs)], right=(5,))
         more = len(self) - len(runs)
         return f"{text}\nand {more:,} more" if more > 0 else text
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return rows_html(_HEADINGS, [_row(run) for run in self[:_SHOWN]])
+        return html_table(_HEADINGS, [_row(run) for run in self[:_SHOWN]], right=(5,)) or "no runs yet"
 
 
 def _no_pattern(text: str) -> str:
@@ -123,7 +124,7 @@ def _no_pattern(text: str) -> str:
 
 
 def _row(run: RunRecord) -> tuple[str, ...]:
-    seconds = "" if run.seconds is None else f"{run.seconds:.2f}"
+    seconds = "" if run.seconds is None else lasting(run.seconds)
     error = (run.error or "").splitlines()[:1]
     started = run.started.strftime("%Y-%m-%d %H:%M:%S")
     return run.id, run.pipeline, run.environment, run.state, started, seconds, error[0][:80] if error else ""
