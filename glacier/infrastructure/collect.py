@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import math
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from glacier.graph import Edge, Node
-    from glacier.recording import Trace
+    from glacier.recording import RecordedTask, Trace
     from glacier.settings import Effective
 
 __all__ = ["FUNCTION_EXECUTORS", "Collected", "Recorded", "collect"]
@@ -293,6 +294,8 @@ class _Collector:
             where = f" ({Path(note.site.file).name}:{note.site.line})" if note.site else ""
             said = f"pipeline {recorded.pipeline.name}: {note.reason}{where}"
             self._warn(f"{said}; look whether all that it needs is there")
+        for task in recorded.trace.tasks.values():
+            self._warn_of_unseen(task)
         if recorded.pipeline.schedule is not None:
             self._scheduled(recorded)
         callers = {node.key: self._caller(recorded, node) for node in recorded.trace.graph if node.kind != "resource"}
@@ -300,6 +303,22 @@ class _Collector:
             for resource in recorded.trace.resources.get(edge.source, ())[:1]:
                 if edge.access in ("read", "write", "both"):
                     self._grant(callers[edge.target], resource, edge)
+
+    def _warn_of_unseen(self, task: RecordedTask) -> None:
+        """Say so where a task uses resources that neither its parameters nor the names in its source tell of."""
+        outside = inspect.getclosurevars(task.fn)
+        values = {**outside.globals, **outside.nonlocals}
+        used = [each for each in values.values() if issubclass(type(each), Bucket | Serverless)]
+        given = {name for name, each in values.items() if _gives_resources(each)}
+        asked = sorted(task.usage.asked & {*task.signature.parameters, *given})
+        for what in (
+            *sorted(map(repr, used)),
+            *(f"resources of {name} that its source does not name" for name in asked),
+        ):
+            self._warn(
+                f"task {task.name}: it uses {what}, for which there is no permission; make them parameters, or ask the "
+                "environment for them by name"
+            )
 
     def _caller(self, recorded: Recorded, node: Node) -> _Caller:
         task = recorded.trace.tasks.get(node.key)
@@ -488,6 +507,12 @@ def _longest(tasks: Sequence[Mapping[str, Any]]) -> float | None:
 def _is_of(value: Any, fn: Callable[..., Any]) -> bool:
     """Whether a value is a task or a pipeline of a function; other values are not asked, they may be lazy."""
     return type(value).__module__ == "glacier.tasks" and getattr(value, "fn", None) is fn
+
+
+def _gives_resources(value: Any) -> bool:
+    """Whether this is an environment or a provider; the class is asked, as a value may be lazy."""
+    kind = cast("type[Any]", type(value))
+    return hasattr(kind, "list_resources") or callable(getattr(kind, "bucket", None))
 
 
 def _is_monitored(effective: Effective) -> bool:

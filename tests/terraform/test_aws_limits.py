@@ -249,6 +249,11 @@ def test_code_has_no_more_tags_than_an_object_takes(tags: int, untagged: bool) -
     assert [each.kind for each in made.blocks] == (["override_provider"] if untagged else [])
 
 
+def test_a_tag_of_everything_that_has_no_value_is_told_of() -> None:
+    drawn = draw(bucket("sales", S3Config()), tags={"a": "", "b": "x"})
+    assert drawn.warnings == ("tag 'a' has no value, which the provider takes for a change in every plan; give it one",)
+
+
 @pytest.mark.parametrize(("runtime", "version"), [("3.13", ">= 5.100, < 7.0"), ("3.14", ">= 6.20, < 7.0")])
 def test_a_new_python_needs_a_new_provider(runtime: str, version: str) -> None:
     drawn = draw(function("fn", LambdaConfig(), runtime=runtime))
@@ -288,3 +293,56 @@ def test_no_partition_stands_in_a_name(region: str, tmp_path: Path) -> None:
     assert "arn:aws" not in whole
     assert "arn:${data.aws_partition.current.partition}:iam::aws:policy/AWSXRayDaemonWriteAccess" in whole
     assert ("dns_suffix" in whole) == (region == "cn-north-1")
+
+
+# What a task uses unseen ----------------------------------------------------------------------------------------------
+
+
+def test_resources_that_no_source_names_are_told_of(tmp_path: Path) -> None:
+    here = env()
+    outside = here.provider.bucket("outside", path="x.csv")
+    for name in ("one", "two"):
+        here.register(name, here.provider.bucket(f"the-{name}", path="x.csv"))
+    settings = {"a": "b"}
+
+    @here.task()
+    def odd(env: GlacierEnv) -> None:
+        for name in ("one", "two"):
+            here.get(name).read()
+        settings.get(name)
+        outside.read()
+        env.provider.bucket("inner", path="x.csv").read()
+
+    @here.task()
+    def even(env: GlacierEnv) -> None:
+        here.get("one").write(env.get("two").read())
+
+    @here.pipeline()
+    def touches() -> None:
+        odd()
+        even()
+
+    found = touches.run("generate", output_dir=tmp_path)
+    told = [
+        re.fullmatch(r"task (\w+): it uses (.*), for which there is no permission; .*", line)
+        for line in found["warnings"]
+    ]
+    assert [(each[1], each[2]) for each in told if each] == [
+        ("odd", "Bucket('s3://outside/x.csv', format='csv')"),
+        ("odd", "resources of env that its source does not name"),
+        ("odd", "resources of here that its source does not name"),
+    ]
+
+
+def test_what_could_only_be_followed_roughly_is_told_of(tmp_path: Path) -> None:
+    here = env()
+    sales = here.register("sales", here.provider.bucket("sales", path="x.csv"))
+
+    @here.pipeline()
+    def loops() -> None:
+        for row in sales.read():
+            row.print()
+
+    found = loops.run("generate", output_dir=tmp_path)
+    assert any(line.startswith("pipeline loops: a loop over read() of unknown length") for line in found["warnings"])
+    assert str(Path(__file__).parent) not in "".join(found["warnings"])

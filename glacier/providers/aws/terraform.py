@@ -152,6 +152,10 @@ class _Module:
     def locals(self) -> None:
         """Draw what several files refer to; the account and the partition only where something does."""
         tags = {name: self.needs.tags[name] for name in sorted(self.needs.tags)}
+        for name in (name for name, value in tags.items() if not value):
+            self.draft.warn(
+                f"tag {name!r} has no value, which the provider takes for a change in every plan; give it one"
+            )
         about = "Beginning of the names of roles and others, where glacier-ENVIRONMENT will not do."
         own = self.draft.variable(
             variable("aws_prefix", "string", about, default=None), _prefix(self.needs.environment)
