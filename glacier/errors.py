@@ -35,6 +35,8 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING, Any
 
+from glacier.redaction import redacted
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -71,9 +73,10 @@ __all__ = [
 
 
 class GlacierError(Exception):
-    """Any error of Glacier: what went wrong and where, with the next step as `hint`."""
+    """Any error of Glacier: what went wrong and where, with the next step as `hint`; secrets are left out."""
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
+        message, hint = redacted(message), hint and redacted(hint)
         super().__init__(message)
         self.message = message
         self.hint = hint

@@ -36,6 +36,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from glacier.errors import ConfigError, did_you_mean
+from glacier.redaction import learn, learn_variable, names_secret, redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -79,8 +80,6 @@ MASK = "**********"
 """What is shown in the place of a secret."""
 
 _MERGED = ("tags", "labels", "environment_vars")
-_SECRET_NAME = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|KEY|CREDENTIAL|CONNECTION_?STRING", re.IGNORECASE)
-_USERINFO = re.compile(r"://[^/@\s]*:[^/@\s]*@")
 
 
 # Settings ------------------------------------------------------------------------------------------------------------
@@ -111,6 +110,7 @@ class Settings(BaseModel):
             raise ValidationError.from_exception_data(error.title, lines, hide_input=True) from None
         if elided:
             made._elided = elided
+        _learn(made)
         return made
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
@@ -133,6 +133,15 @@ class Settings(BaseModel):
         """Name the fields that still hold a placeholder, so that whoever needs a real value can refuse."""
         dots = tuple(name for name, value in self.set_fields().items() if value == "...")
         return (*self._elided, *dots)
+
+
+def _learn(made: Settings) -> None:
+    """Let nothing tell the secrets in settings from now on."""
+    given: Mapping[str, Any] = vars(made)
+    learn(given.values())
+    variables: Mapping[str, str] = given.get("environment_vars") or {}
+    for name, value in variables.items():
+        learn_variable(name, value)
 
 
 def must(problem: Callable[[Any], str | None]) -> AfterValidator:
@@ -382,11 +391,14 @@ class Row:
     @property
     def shown(self) -> str:
         """The value as text, with secrets masked and control characters escaped."""
-        variable = self.setting.startswith("environment_vars.")
-        if variable and (_SECRET_NAME.search(self.setting) or _USERINFO.search(str(self.value))):
-            return MASK
         text = str(self.value)
+        if redacted(text) != text or (self.setting.startswith("environment_vars.") and _is_hidden(self.setting)):
+            return MASK
         return text if text.isprintable() else repr(text)
+
+
+def _is_hidden(variable: str) -> bool:
+    return names_secret(variable) or "KEY" in variable.upper()
 
 
 @dataclass(frozen=True, repr=False)

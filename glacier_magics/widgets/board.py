@@ -15,7 +15,7 @@ from glacier.resources.preview import Preview
 from glacier_magics.widgets import markup
 from glacier_magics.widgets.ledger import Ledger, graph_of, lasting
 from glacier_magics.widgets.messages import BOARD
-from glacier_magics.widgets.pages import Pages, text_of
+from glacier_magics.widgets.pages import Pages, said
 from glacier_magics.widgets.sheet import Sheet
 from glacier_magics.widgets.shown import Shown, in_notebook
 from glacier_magics.widgets.tables import facts_of, nulls_of
@@ -267,4 +267,4 @@ def _value_shown(value: Any, name: str) -> dict[str, Any]:
         return _nothing() | {"title": f"{name}: {value.height:,} rows", "page": page}
     if kind == "LazyFrame":
         return _nothing() | {"text": "a lazy plan: it is computed where it is collected"}
-    return _nothing() | {"text": (text_of(value) or "")[:500]}
+    return _nothing() | {"text": "" if value is None else clean(said(value), 500)}
