@@ -36,6 +36,7 @@ import difflib
 from typing import TYPE_CHECKING, Any
 
 from glacier.redaction import redacted
+from glacier.safe import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -90,7 +91,8 @@ class GlacierError(Exception):
     def _render_traceback_(self) -> list[str]:
         """Show one clean line, the hint and the notes in a notebook (the hook is IPython's)."""
         hint = [] if self.hint is None else [f"hint: {self.hint}"]
-        return [f"{type(self).__name__}: {self.message}", *hint, *getattr(self, "__notes__", ())]
+        lines = [f"{type(self).__name__}: {self.message}", *hint, *getattr(self, "__notes__", ())]
+        return [printable(line, "\n") for line in lines]
 
 
 class ConfigError(GlacierError, ValueError):

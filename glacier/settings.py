@@ -10,7 +10,6 @@ The cascade, outermost level first; the nearer level wins:
 from __future__ import annotations
 
 import difflib
-import html
 import ipaddress
 import re
 import socket
@@ -35,6 +34,7 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from glacier import tables
 from glacier.errors import ConfigError, did_you_mean
 from glacier.redaction import learn, learn_variable, names_secret, redacted
 
@@ -366,6 +366,8 @@ def _forbidden(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     return address.is_link_local or address.is_multicast or address.is_unspecified or address in _METADATA
 
 
+_HEAD = ("setting", "value", "from")
+
 # The cascade ---------------------------------------------------------------------------------------------------------
 
 
@@ -447,21 +449,20 @@ class Effective:
         return f"Effective({', '.join(f'{row.setting}={row.shown} ({row.level})' for row in self.rows)})"
 
     def __str__(self) -> str:
-        cells = [("setting", "value", "from"), *((row.setting, row.shown, row.level) for row in self.rows)]
-        wide = [max(len(row[column]) for row in cells) for column in (0, 1)]
-        return "\n".join(f"{a:<{wide[0]}}  {b:<{wide[1]}}  {c}".rstrip() for a, b, c in cells)
+        return tables.text(_HEAD, self._cells())
 
     def plain(self) -> list[dict[str, str]]:
         """Return the rows in JSON's own types, secrets masked."""
-        return [{"setting": row.setting, "value": row.shown, "from": row.level} for row in self.rows]
+        return [dict(zip(_HEAD, cells, strict=True)) for cells in self._cells()]
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text(str(self))
 
     def _repr_html_(self) -> str:
-        head = _html_row("th", "setting", "value", "from")
-        body = "".join(_html_row("td", row.setting, row.shown, row.level) for row in self.rows)
-        return f'<table style="border-collapse:collapse;color:inherit;background:none">{head}{body}</table>'
+        return tables.html(_HEAD, self._cells())
+
+    def _cells(self) -> list[tuple[str, str, str]]:
+        return [(row.setting, row.shown, row.level) for row in self.rows]
 
 
 def cascade(*levels: Level) -> Effective:
@@ -506,11 +507,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
         return [_plain(entry) for entry in cast("Sequence[Any]", value)]
     return value
-
-
-def _html_row(tag: str, *cells: str) -> str:
-    opening = f'<{tag} style="text-align:left;padding:2px 8px;border-bottom:1px solid">'
-    return f"<tr>{''.join(f'{opening}{html.escape(cell)}</{tag}>' for cell in cells)}</tr>"
 
 
 # Meanings ------------------------------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from glacier.execution.steps import State, StepRun
 from glacier.recording import RecordedPipeline, replaced, sites
 from glacier.recording.live import LiveRecorder, plain
 from glacier.redaction import quiet, told
+from glacier.safe import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -120,7 +121,7 @@ class Run:
         width = max([len(step.name) for step in self.tasks], default=0)
         head = f"run {self.id} of {self.pipeline!r} in {self.environment!r}: {self.state}"
         lines = [f"  {step.name:<{width}}  {step.state:<9}  {_note(step)}" for step in self.tasks]
-        return "\n".join([head if self.seconds is None else f"{head} in {self.seconds:.2f} s", *lines])
+        return printable("\n".join([head if self.seconds is None else f"{head} in {self.seconds:.2f} s", *lines]), "\n")
 
 
 def execute(run: Run, pipeline: RecordedPipeline, env: Any, body: Callable[[], Any], options: RunOptions) -> Any:

@@ -6,7 +6,7 @@ import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from glacier.render import visible
+from glacier.safe import visible
 from glacier_magics.widgets.sketch import MOST, sketch
 
 if TYPE_CHECKING:

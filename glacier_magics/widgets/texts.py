@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from glacier.redaction import redacted
-from glacier.render import visible
+from glacier.safe import visible
 
 __all__ = ["clean"]
 
