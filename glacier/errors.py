@@ -74,10 +74,13 @@ __all__ = [
 
 
 class GlacierError(Exception):
-    """Any error of Glacier: what went wrong and where, with the next step as `hint`; secrets are left out."""
+    """Any error of Glacier: what went wrong and where, with the next step as `hint`.
+
+    Secrets are left out, and characters that a terminal would obey or that move other text are shown as escapes.
+    """
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
-        message, hint = redacted(message), hint and redacted(hint)
+        message, hint = _told(message), None if hint is None else _told(hint)
         super().__init__(message)
         self.message = message
         self.hint = hint
@@ -91,8 +94,7 @@ class GlacierError(Exception):
     def _render_traceback_(self) -> list[str]:
         """Show one clean line, the hint and the notes in a notebook (the hook is IPython's)."""
         hint = [] if self.hint is None else [f"hint: {self.hint}"]
-        lines = [f"{type(self).__name__}: {self.message}", *hint, *getattr(self, "__notes__", ())]
-        return [printable(line, "\n") for line in lines]
+        return [f"{type(self).__name__}: {self.message}", *hint, *map(_told, getattr(self, "__notes__", ()))]
 
 
 class ConfigError(GlacierError, ValueError):
@@ -236,6 +238,10 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     if near:
         return f"did you mean {near[0]!r}?"
     return f"known: {', '.join(options)}" if options else "none is known yet"
+
+
+def _told(text: str) -> str:
+    return printable(redacted(text), keep="\n\t")
 
 
 def _rebuild(kind: type[GlacierError], message: str, hint: str | None) -> GlacierError:

@@ -210,11 +210,11 @@ class Notebook:
 
     def outputs(self, cell: int) -> list[dict[str, Any]]:
         """Save the notebook and return the outputs of a cell, each text in one piece."""
-        outputs = self.save()["cells"][cell]["outputs"]
-        for output in outputs:
-            data = output.get("data", {})
-            output["data"] = {kind: "".join(text) if isinstance(text, list) else text for kind, text in data.items()}
-        return outputs
+        return self.all_outputs()[cell]
+
+    def all_outputs(self) -> list[list[dict[str, Any]]]:
+        """Save the notebook and return the outputs of every cell, each text in one piece."""
+        return [list(map(_in_one_piece, cell["outputs"])) for cell in self.save()["cells"]]
 
     def theme(self, name: str) -> None:
         """Change the theme."""
@@ -225,3 +225,15 @@ class Notebook:
     def close(self) -> None:
         """End the kernel."""
         self.page.evaluate("() => globalThis.jupyterapp?.shell.currentWidget?.sessionContext.shutdown()")
+
+
+def _in_one_piece(output: dict[str, Any]) -> dict[str, Any]:
+    """Return an output whose texts are no lists of lines; what a stream said or a traceback is under `text`."""
+    data = {
+        kind: _joined(text) if kind != "application/json" else text for kind, text in output.get("data", {}).items()
+    }
+    return {**output, "data": data, "text": _joined(output.get("text") or "\n".join(output.get("traceback", "")))}
+
+
+def _joined(text: str | list[str]) -> str:
+    return "".join(text)
