@@ -138,23 +138,15 @@ def assert_tables(page: Page) -> None:
     assert preview.locator("thead th").count() == 19
     assert card(page, "report/weather.parquet", "mean_delay").locator("tbody tr").count() == 4
     for words in (("laptop", "LocalProvider"), ("punctuality", "done"), ("versioning", "template Production")):
-        assert table(page, *words).count() >= 1, words
+        assert card(page, *words, kind=".jp-RenderedHTMLCommon:has(table)").count() >= 1, words
     shown = page.locator("body").inner_text()
     for trouble in ("model not found", "Loading widget", "Error displaying widget"):
         assert trouble not in shown
 
 
-def card(page: Page, *words: str) -> Locator:
-    """Return the cards of Glacier's that have all the words."""
-    found = page.locator(".glacier-static")
-    for word in words:
-        found = found.filter(has_text=word)
-    return found
-
-
-def table(page: Page, *words: str) -> Locator:
-    """Return the tables that have all the words."""
-    found = page.locator(".jp-RenderedHTMLCommon table")
+def card(page: Page, *words: str, kind: str = ".glacier-static") -> Locator:
+    """Return the outputs that have all the words."""
+    found = page.locator(kind)
     for word in words:
         found = found.filter(has_text=word)
     return found
