@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC
@@ -10,6 +9,7 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from glacier import tables
 from glacier.addresses import bucket_of, first_entries
 from glacier.errors import GlacierError, ResourceNotFoundError
 from glacier.jsonable import jsonable
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["Listing", "Place", "browse", "bucket_in"]
 
 _SIDE_BY_SIDE = 8
-_CELL = 'style="text-align:left;padding:2px 8px;border-bottom:1px solid"'
 
 
 @dataclass(frozen=True)
@@ -64,18 +63,16 @@ class Listing:
         rows = self._rows()
         if not rows:
             return f"{self.environment}: no resources"
-        wide = [max(len(row[column]) for row in rows) for column in range(4)]
-        lines = ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, wide, strict=True)).rstrip() for row in rows]
+        lines = tables.text((), rows).splitlines()
         return "\n".join([self.environment, *(f"  {line}" for line in lines)])
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text(str(self))
 
     def _repr_html_(self) -> str:
-        head = _line("th", ("resource, object", "address", "size", "modified (UTC)"))
-        body = "".join(_line("td", row) for row in self._rows())
-        table = f'<table style="border-collapse:collapse;color:inherit;background:none">{head}{body}</table>'
-        return f"<div>{html.escape(self.environment)}: {len(self.places)} resources</div>{table if body else ''}"
+        head = ("resource, object", "address", "size", "modified (UTC)")
+        title = tables.line(f"{self.environment}: {len(self.places)} resources")
+        return tables.block(title, tables.html(head, self._rows()))
 
 
 def browse(env: GlacierEnv, pattern: str = "*", limit: int = 100) -> Listing:
@@ -134,13 +131,4 @@ def _rows(place: Place) -> Sequence[tuple[str, ...]]:
         (f"  {each.path}", "", readable(each.size), each.modified.astimezone(UTC).strftime("%Y-%m-%d %H:%M"))
         for each in place.objects
     ]
-    return [tuple(_plain(cell) for cell in row) for row in (head, *objects)]
-
-
-def _plain(text: str) -> str:
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
-
-
-def _line(tag: str, cells: tuple[str, ...]) -> str:
-    shown = "".join(f"<{tag} {_CELL}>{html.escape(cell).replace('  ', '&emsp;')}</{tag}>" for cell in cells)
-    return f"<tr>{shown}</tr>"
+    return [head, *objects]

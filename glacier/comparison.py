@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from glacier import tables
 from glacier.errors import GlacierError
+from glacier.safe import printable
 from glacier.settings import Level, Row, Settings, cascade, defaults
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["Comparison", "Difference", "Infrastructure", "diff"]
 
 _ABSENT = "-"
-_CELL = 'style="text-align:left;padding:2px 8px;border-bottom:1px solid"'
 
 
 @dataclass(frozen=True)
@@ -105,30 +105,27 @@ class Comparison:
         counts = f"{left} resources in {self.left}, {right} in {self.right}"
         return f"infrastructure: {counts}, {self.infrastructure.same} the same"
 
-    def _tables(self) -> list[tuple[str, list[tuple[str, ...]]]]:
-        """Return each table, head first, with the line above it; an empty table has no head."""
+    def _tables(self) -> list[tuple[str, tuple[str, ...], list[tuple[str, ...]]]]:
+        """Return each table with the line above it and its head."""
         parts = [
             (self.summary, self.differences, "from"),
             (self.infrastructure_summary, self.infrastructure.rows, "for"),
         ]
-        tables: list[tuple[str, list[tuple[str, ...]]]] = []
-        for title, rows, origin in parts:
-            head = ("", "setting", self.left, origin, self.right, origin)
-            tables.append((title, [head, *(row.cells() for row in rows)] if rows else []))
-        return tables
+        return [
+            (title, ("", "setting", self.left, origin, self.right, origin), [row.cells() for row in rows])
+            for title, rows, origin in parts
+        ]
 
     def __str__(self) -> str:
-        lines = [line for title, table in self._tables() for line in (title, *_text_lines(table))]
-        return "\n".join([*lines, *self.infrastructure.notes])
+        parts = [part for title, head, rows in self._tables() for part in (title, tables.text(head, rows))]
+        return "\n".join(part for part in (*parts, *map(printable, self.infrastructure.notes)) if part)
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text(str(self))
 
     def _repr_html_(self) -> str:
-        notes = "".join(f"<div>{html.escape(note)}</div>" for note in self.infrastructure.notes)
-        return (
-            "".join(f"<div>{html.escape(title)}</div>{_html_table(table)}" for title, table in self._tables()) + notes
-        )
+        parts = [part for title, head, rows in self._tables() for part in (tables.line(title), tables.html(head, rows))]
+        return tables.block(*parts, *map(tables.line, self.infrastructure.notes))
 
 
 def diff(left: GlacierEnv, right: GlacierEnv, *, pipelines: Iterable[Pipeline] = ()) -> Comparison:
@@ -230,20 +227,3 @@ def _address(resource: Any) -> dict[str, str]:
 
 def _shown(row: Row | None) -> tuple[str, str]:
     return (_ABSENT, "") if row is None else (row.shown, row.level)
-
-
-def _text_lines(table: list[tuple[str, ...]]) -> list[str]:
-    wide = [max(map(len, column)) for column in zip(*table, strict=True)]
-    return ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, wide, strict=True)).rstrip() for row in table]
-
-
-def _html_table(table: list[tuple[str, ...]]) -> str:
-    if not table:
-        return ""
-    head, *body = table
-    lines = [_html_line("th", head), *(_html_line("td", row) for row in body)]
-    return f'<table style="border-collapse:collapse;color:inherit;background:none">{"".join(lines)}</table>'
-
-
-def _html_line(tag: str, cells: tuple[str, ...]) -> str:
-    return f"<tr>{''.join(f'<{tag} {_CELL}>{html.escape(cell)}</{tag}>' for cell in cells)}</tr>"

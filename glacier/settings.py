@@ -10,7 +10,6 @@ The cascade, outermost level first; the nearer level wins:
 from __future__ import annotations
 
 import difflib
-import html
 import ipaddress
 import re
 import socket
@@ -35,7 +34,9 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from glacier import tables
 from glacier.errors import ConfigError, did_you_mean
+from glacier.redaction import learn, learn_variable, names_secret, redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -79,8 +80,6 @@ MASK = "**********"
 """What is shown in the place of a secret."""
 
 _MERGED = ("tags", "labels", "environment_vars")
-_SECRET_NAME = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|KEY|CREDENTIAL|CONNECTION_?STRING", re.IGNORECASE)
-_USERINFO = re.compile(r"://[^/@\s]*:[^/@\s]*@")
 
 
 # Settings ------------------------------------------------------------------------------------------------------------
@@ -111,6 +110,7 @@ class Settings(BaseModel):
             raise ValidationError.from_exception_data(error.title, lines, hide_input=True) from None
         if elided:
             made._elided = elided
+        _learn(made)
         return made
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
@@ -133,6 +133,15 @@ class Settings(BaseModel):
         """Name the fields that still hold a placeholder, so that whoever needs a real value can refuse."""
         dots = tuple(name for name, value in self.set_fields().items() if value == "...")
         return (*self._elided, *dots)
+
+
+def _learn(made: Settings) -> None:
+    """Let nothing tell the secrets in settings from now on."""
+    given: Mapping[str, Any] = vars(made)
+    learn(given.values())
+    variables: Mapping[str, str] = given.get("environment_vars") or {}
+    for name, value in variables.items():
+        learn_variable(name, value)
 
 
 def must(problem: Callable[[Any], str | None]) -> AfterValidator:
@@ -357,6 +366,8 @@ def _forbidden(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     return address.is_link_local or address.is_multicast or address.is_unspecified or address in _METADATA
 
 
+_HEAD = ("setting", "value", "from")
+
 # The cascade ---------------------------------------------------------------------------------------------------------
 
 
@@ -382,11 +393,14 @@ class Row:
     @property
     def shown(self) -> str:
         """The value as text, with secrets masked and control characters escaped."""
-        variable = self.setting.startswith("environment_vars.")
-        if variable and (_SECRET_NAME.search(self.setting) or _USERINFO.search(str(self.value))):
-            return MASK
         text = str(self.value)
+        if redacted(text) != text or (self.setting.startswith("environment_vars.") and _is_hidden(self.setting)):
+            return MASK
         return text if text.isprintable() else repr(text)
+
+
+def _is_hidden(variable: str) -> bool:
+    return names_secret(variable) or "KEY" in variable.upper()
 
 
 @dataclass(frozen=True, repr=False)
@@ -435,21 +449,20 @@ class Effective:
         return f"Effective({', '.join(f'{row.setting}={row.shown} ({row.level})' for row in self.rows)})"
 
     def __str__(self) -> str:
-        cells = [("setting", "value", "from"), *((row.setting, row.shown, row.level) for row in self.rows)]
-        wide = [max(len(row[column]) for row in cells) for column in (0, 1)]
-        return "\n".join(f"{a:<{wide[0]}}  {b:<{wide[1]}}  {c}".rstrip() for a, b, c in cells)
+        return tables.text(_HEAD, self._cells())
 
     def plain(self) -> list[dict[str, str]]:
         """Return the rows in JSON's own types, secrets masked."""
-        return [{"setting": row.setting, "value": row.shown, "from": row.level} for row in self.rows]
+        return [dict(zip(_HEAD, cells, strict=True)) for cells in self._cells()]
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text(str(self))
 
     def _repr_html_(self) -> str:
-        head = _html_row("th", "setting", "value", "from")
-        body = "".join(_html_row("td", row.setting, row.shown, row.level) for row in self.rows)
-        return f'<table style="border-collapse:collapse;color:inherit;background:none">{head}{body}</table>'
+        return tables.html(_HEAD, self._cells())
+
+    def _cells(self) -> list[tuple[str, str, str]]:
+        return [(row.setting, row.shown, row.level) for row in self.rows]
 
 
 def cascade(*levels: Level) -> Effective:
@@ -494,11 +507,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
         return [_plain(entry) for entry in cast("Sequence[Any]", value)]
     return value
-
-
-def _html_row(tag: str, *cells: str) -> str:
-    opening = f'<{tag} style="text-align:left;padding:2px 8px;border-bottom:1px solid">'
-    return f"<tr>{''.join(f'{opening}{html.escape(cell)}</{tag}>' for cell in cells)}</tr>"
 
 
 # Meanings ------------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from glacier.errors import GlacierError
 from glacier.jsonable import jsonable
+from glacier.redaction import quiet, redacted, told
 from glacier_magics.parsing import CommandError, shortened
 
 if TYPE_CHECKING:
@@ -21,13 +22,17 @@ _OURS = str(Path(__file__).parent)
 def tidied(error: Exception, shell: Any) -> Exception:
     """Return the error to raise for one that a command ran into.
 
-    Wrong settings become one line of ours; an error of the user's shows only frames of the user's code.
+    Wrong settings become one line of ours; an error of the user's shows only frames of the user's code, and becomes
+    ours where its class keeps to a text with a secret.
     """
+    quiet(error)
     if isinstance(error, GlacierError):
         return _short(error)
     if type(error).__module__.startswith("pydantic"):
         lines = [f"{'.'.join(str(each) for each in line['loc'])}: {line['msg']}" for line in _lines(error)]
         return CommandError(shortened("; ".join(lines)))
+    if redacted(str(error)) != str(error):
+        return CommandError(told(error, _LONGEST))
     own = cut(error.__traceback__)
     kind = type(error)
     # IPython asks this hook for the lines to show; the frames themselves stay for the debugger.
@@ -52,10 +57,10 @@ def cut(traceback: TracebackType | None) -> TracebackType | None:
 
 
 def full(error: BaseException) -> str:
-    """Return the whole traceback of an error as text: frames and lines, no values."""
+    """Return the whole traceback of an error as text: frames and lines, no values, no secrets."""
     import traceback
 
-    return "".join(traceback.format_exception(error))
+    return redacted("".join(traceback.format_exception(error)))
 
 
 def _is_user(filename: str) -> bool:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from html import escape
 from typing import TYPE_CHECKING, Any
 
+from glacier import tables
 from glacier.jsonable import jsonable
+from glacier.safe import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
     from glacier import Graph
 
 __all__ = ["Json", "Table", "Text", "With", "graph_data", "plain"]
-
-_CELL = 'style="text-align:left;padding:2px 8px;border-bottom:1px solid"'
-_TABLE = 'style="border-collapse:collapse;color:inherit;background:none"'
 
 
 @dataclass(frozen=True)
@@ -37,29 +35,27 @@ class Table:
         return [dict(zip(self.head, row, strict=True)) for row in self.rows]
 
     def __str__(self) -> str:
-        head = [self.head] if any(each.strip() for each in self.head) else []
-        rows = [tuple(_printable(cell) for cell in row) for row in [*head, *self.rows]]
-        wide = [max(len(row[column]) for row in rows) for column in range(len(self.head))] if rows else []
-        lines = ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, wide, strict=True)).rstrip() for row in rows]
-        return "\n".join(part for part in (_printable(self.title), *lines, self.note) if part)
+        parts = printable(self.title), tables.text(self._head, self.rows), printable(self.note)
+        return "\n".join(part for part in parts if part)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         return {"text/plain": str(self), "text/html": self.html()}
 
     def html(self) -> str:
         """Return the table as HTML in which nothing of the cells is markup."""
-        head = _line("th", self.head) if any(each.strip() for each in self.head) else ""
-        body = "".join(_line("td", row) for row in self.rows)
-        table = f"<table {_TABLE}>{head}{body}</table>" if self.rows else ""
-        note = f"<div>{escape(self.note)}</div>" if self.note else ""
-        return f"<div><b>{escape(_printable(self.title))}</b></div>{table}{note}"
+        note = tables.line(self.note) if self.note else ""
+        return tables.block(tables.line(self.title, "b"), tables.html(self._head, self.rows), note)
+
+    @property
+    def _head(self) -> tuple[str, ...]:
+        return self.head if any(each.strip() for each in self.head) else ()
 
     __repr__ = __str__
 
 
 @dataclass(frozen=True)
 class Text:
-    """Lines of text, shown as they are."""
+    """Lines of text, in which nothing moves other text."""
 
     text: str
     data: Any = None
@@ -69,7 +65,7 @@ class Text:
         return self.text if self.data is None else self.data
 
     def __repr__(self) -> str:
-        return self.text
+        return printable(self.text, "\n\t")
 
 
 @dataclass(frozen=True, repr=False)
@@ -119,11 +115,3 @@ def plain(value: Any) -> Any:
         if callable(getattr(value, name, None)):
             return jsonable(getattr(value, name)())
     return jsonable(value)
-
-
-def _line(tag: str, cells: Sequence[str]) -> str:
-    return f"<tr>{''.join(f'<{tag} {_CELL}>{escape(_printable(cell))}</{tag}>' for cell in cells)}</tr>"
-
-
-def _printable(text: str) -> str:
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)

@@ -162,7 +162,7 @@ def test_history_is_a_list_newest_first(env: GlacierEnv, switch: Switch) -> None
     with pytest.raises(IndexError):
         runs[3]
     assert ids[0] in str(runs)
-    assert f"<td>{ids[0]}</td>" in runs._repr_html_()
+    assert f">{ids[0]}</td>" in runs._repr_html_()
     other = GlacierEnv(env.provider, "other")
     assert len(other.runs) == 0
     assert len(History(home.home())) == 3

@@ -40,6 +40,7 @@ from glacier.execution.selection import is_forced
 from glacier.execution.steps import Facts, StepRun
 from glacier.recording.live import Deferred, plain
 from glacier.recording.steps import ATOMS, NOTHING, replaced
+from glacier.redaction import told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -508,7 +509,7 @@ class Engine:
             self._plans.blame(step, error)
             self._plans.not_computed(step)
         step.state = "failed"
-        step.error = f"{type(error).__name__}: {error}"[:500]
+        step.error = told(error)
         if self._memory is not None:
             self._memory.lost(step)
         if self._tell is not None:

@@ -11,6 +11,7 @@ from glacier.errors import ConfigError, InfrastructureError, did_you_mean
 from glacier.infrastructure import readme
 from glacier.infrastructure.collect import Collected, Recorded, collect
 from glacier.infrastructure.unify import unified
+from glacier.safe import printable
 from glacier.terraform import Block, Document, hcl, json_form, nested, variable, write_files
 from glacier.terraform.hcl import arguments
 
@@ -77,7 +78,7 @@ class Generated(dict[str, Any]):
         lines = [f"{self['output_dir']}: {len(self['resources'])} resources in {len(self['files'])} files"]
         lines += [f"  {kind} {name}" for kind, names in changes.items() for name in names]
         lines += [f"{each['name']}: {each['outcome']}{each['said'] and ': '}{each['said']}" for each in self._checks]
-        return "\n".join([*lines, *(f"warning: {line}" for line in self["warnings"])])
+        return printable("\n".join([*lines, *(f"warning: {line}" for line in self["warnings"])]), "\n")
 
     @property
     def _checks(self) -> Sequence[Mapping[str, str]]:

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, overload
 
+from glacier import tables
 from glacier.errors import ResourceNotFoundError, did_you_mean
 from glacier.execution.journal import database, owner, tiny, values
-from glacier.execution.journal.records import Attempt, LogLine, RunRecord, TaskRecord, rows_html, rows_text
+from glacier.execution.journal.records import Attempt, LogLine, RunRecord, TaskRecord
 from glacier.execution.journal.resume import IN_FILE
 from glacier.execution.journal.writer import values_of
 from glacier.execution.memory import MISSING
@@ -108,14 +109,14 @@ class History(Sequence[RunRecord]):
         runs = self[:_SHOWN]
         if not runs:
             return "no runs yet"
-        text = rows_text(_HEADINGS, [_row(run) for run in runs])
+        text = tables.text(_HEADINGS, [_row(run) for run in runs])
         more = len(self) - len(runs)
         return f"{text}\nand {more:,} more" if more > 0 else text
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return rows_html(_HEADINGS, [_row(run) for run in self[:_SHOWN]])
+        return tables.html(_HEADINGS, [_row(run) for run in self[:_SHOWN]])
 
 
 def _no_pattern(text: str) -> str:

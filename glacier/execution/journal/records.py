@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from html import escape
 from typing import TYPE_CHECKING, Any
+
+from glacier.safe import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from glacier.graph import Graph
 
-__all__ = ["Attempt", "LogLine", "RunRecord", "TaskRecord", "rows_html", "rows_text"]
+__all__ = ["Attempt", "LogLine", "RunRecord", "TaskRecord"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class LogLine:
     text: str
 
     def __str__(self) -> str:
-        return f"{self.time:%H:%M:%S} {self.task}: {self.text}"
+        return printable(f"{self.time:%H:%M:%S} {self.task}: {self.text}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,25 +147,11 @@ class RunRecord:
         width = max([len(step.name) for step in self.tasks], default=0)
         head = f"run {self.id} of {self.pipeline!r} in {self.environment!r}: {self.state}"
         lines = [f"  {step.name:<{width}}  {step.state:<11}  {_note(step)}".rstrip() for step in self.tasks]
-        return "\n".join([head if self.seconds is None else f"{head} in {self.seconds:.2f} s", *lines])
+        return printable("\n".join([head if self.seconds is None else f"{head} in {self.seconds:.2f} s", *lines]), "\n")
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         picture = {} if self.graph is None else self.graph.mimebundle(self.states(), self.notes())
         return {**picture, "text/plain": str(self)}
-
-
-def rows_text(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table as lines of text."""
-    widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (headings, *rows)]
-    return "\n".join(line.rstrip() for line in lines)
-
-
-def rows_html(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table as HTML in which nothing of the cells is markup."""
-    head = "".join(f"<th align='left'>{escape(cell)}</th>" for cell in headings)
-    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _note(step: TaskRecord) -> str:
