@@ -1,9 +1,9 @@
 """What a live graph costs the kernel, and whether the page keeps up: a real JupyterLab and a real Chromium.
 
-1. A pipeline of 500 tasks runs unobserved and with its graph on the page, in turns: 1,000 changes of nodes. Printed is
-   what the observed run takes longer (by the processor's time of the kernel, which a busy machine does not disturb, and
-   by the clock), the time until the page shows the last state, and what is in the way of the
-   kernel before and after the run (drawing the graph, making it static).
+1. A pipeline of 500 tasks runs unobserved and with its graph on the page, in turns: 1,000 changes of nodes, at three
+   paces. Printed is what the observed run takes longer in all, that is, for how long the kernel is kept from its work
+   (by the processor's time, which a busy machine disturbs least, and by the clock); the time until the page shows
+   the last state; and what is in the way of the kernel before and after the run (drawing the graph, making it static).
 2. A graph of 300 nodes is panned, zoomed and recoloured for three seconds each: milliseconds between two frames.
 
     python benchmarks/live_updates.py [runs]
@@ -21,6 +21,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from browser.lab import Lab, Notebook, chromium
+from rounds import argument, load, machine
 
 RUN = """
 import json, time, threading
@@ -43,12 +44,22 @@ def wide() -> None:
         step(number)
 
 @env.task()
-def slow_step(number: int) -> int:
+def paced_step(number: int) -> int:
     time.sleep(0.02)
     return number
 
 @env.pipeline()
 def paced() -> None:
+    for number in range(500):
+        paced_step(number)
+
+@env.task()
+def slow_step(number: int) -> int:
+    time.sleep(0.1)
+    return number
+
+@env.pipeline()
+def slow() -> None:
     for number in range(500):
         slow_step(number)
 
@@ -120,7 +131,7 @@ async (action) => {
 
 
 def updates(notebook: Notebook, runs: int, pipeline: str) -> None:
-    """Measure the cost of 1,000 changes, in a pipeline that is as fast as it can be or in one that takes its time."""
+    """Measure the cost of 1,000 changes, in a pipeline that is as fast as it can be or in ones that take their time."""
     cells = [MEASURE.replace("NUMBER", str(run)).replace("PIPELINE", pipeline) for run in range(runs)]
     notebook.lab.write(f"{pipeline}.ipynb", RUN, *cells)
     notebook.open(f"{pipeline}.ipynb")
@@ -136,14 +147,17 @@ def updates(notebook: Notebook, runs: int, pipeline: str) -> None:
     notebook.run_all()
     notebook.page.wait_for_function("(runs) => Object.keys(window.seen).length >= runs", arg=runs)
     seen: dict[str, float] = notebook.page.evaluate("() => window.seen")
+    boards = notebook.page.locator(".gl-board[data-run=done]")
+    assert [each.locator(".box[data-state=done]").count() for each in boards.all()] == [500] * runs
     found = [json.loads(_printed(notebook, cell)) for cell in range(1, runs + 1)]
-    print(f"1,000 changes of 500 nodes, pipeline {pipeline!r}, {runs} runs, milliseconds: median (least, most)")
+    print(f"1,000 changes of 500 nodes, pipeline {pipeline!r}, {runs} pairs of runs, {load()}")
+    print("milliseconds: median (least, most)")
     for clock, place in (("processor", 0), ("clock", 1)):
         plain = [(each["plain"][place] + each["again"][place]) / 2 for each in found]
         seconds = {
             "the run, unobserved": plain,
             "the run with its graph on the page": [each["run"][place] for each in found],
-            "what that is more": [each["run"][place] - other for each, other in zip(found, plain, strict=True)],
+            "what that is more, in all": [each["run"][place] - other for each, other in zip(found, plain, strict=True)],
             "before the run: laid out and shown": [each["drawn"][place] for each in found],
             "after the run: made static": [each["static"][place] for each in found],
         }
@@ -168,7 +182,7 @@ def frames(notebook: Notebook) -> None:
     notebook.command("notebook:run-cell")
     notebook.page.locator(".gl-board .box").nth(299).wait_for(state="attached")
     notebook.idle()
-    print("300 nodes, milliseconds between two frames: median, 95th of 100, most")
+    print(f"300 nodes, {load()}, milliseconds between two frames: median, 95th of 100, most")
     for action in ("rest", "pan", "zoom"):
         _report(action, notebook.page.evaluate(FRAMES, action))
     notebook.start_all()
@@ -184,11 +198,13 @@ def _report(action: str, gaps: list[float]) -> None:
 
 
 def main() -> None:
-    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 7
+    runs = argument(1, 7)
+    print(machine())
     with tempfile.TemporaryDirectory() as folder, Lab(Path(folder)) as lab, chromium() as browser:
         measures: list[Any] = [
             lambda each: updates(each, runs, "wide"),
             lambda each: updates(each, runs, "paced"),
+            lambda each: updates(each, min(runs, 3), "slow"),
             frames,
         ]
         for measure in measures:

@@ -31,9 +31,13 @@ def environment(**options: object):
 
 def machine() -> str:
     """Say on what this is measured: the versions, the processors and how busy they are."""
-    load = f"load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
     versions = f"glacier {__version__}, Polars {pl.__version__}, Python {platform.python_version()}"
-    return f"{versions}, {os.cpu_count()} processors, {load}, {time.strftime('%Y-%m-%d')}"
+    return f"{versions}, {os.cpu_count()} processors, {load()}, {time.strftime('%Y-%m-%d')}"
+
+
+def load() -> str:
+    """Say how busy the machine is now."""
+    return f"load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
 
 
 def seconds(candidate: Callable[[], object]) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC
@@ -10,12 +9,12 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from glacier import tables
 from glacier.addresses import bucket_of, first_entries
 from glacier.errors import ConfigError, GlacierError, ResourceNotFoundError
 from glacier.jsonable import jsonable
 from glacier.resources import Bucket, Serverless
 from glacier.resources.parts import readable
-from glacier.tables import counted, html_table, text_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,16 +63,16 @@ class Listing:
         rows = self._rows()
         if not rows:
             return f"{self.environment}: no resources"
-        return "\n".join([self.environment, *(f"  {line}" for line in text_table(rows, right=(2,)).splitlines())])
+        lines = tables.text((), rows, right=(2,)).splitlines()
+        return "\n".join([self.environment, *(f"  {line}" for line in lines)])
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text(str(self))
 
     def _repr_html_(self) -> str:
         head = ("resource, object", "address", "size", "modified (UTC)")
-        count = counted(len(self.places), "resource")
-        title = f"<div><b>{html.escape(self.environment)}</b> · {count}</div>"
-        return f"{title}{html_table(head, self._rows(), right=(2,))}"
+        title = tables.line(f"{self.environment}: {tables.counted(len(self.places), 'resource')}", "b")
+        return tables.block(title, tables.html(head, self._rows(), right=(2,)))
 
 
 def browse(env: GlacierEnv, pattern: str = "*", limit: int = 100) -> Listing:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from glacier import tables
 from glacier.errors import GlacierError
+from glacier.safe import printable
 from glacier.settings import Level, Row, Settings, cascade, defaults
-from glacier.tables import html_table, text_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -105,32 +105,29 @@ class Comparison:
         counts = f"{left} resources in {self.left}, {right} in {self.right}"
         return f"infrastructure: {counts}, {self.infrastructure.same} the same"
 
-    def _tables(self) -> list[tuple[str, list[tuple[str, ...]]]]:
-        """Return each table, head first, with the line above it; an empty table has no head."""
+    def _tables(self) -> list[tuple[str, tuple[str, ...], list[tuple[str, ...]]]]:
+        """Return each table with the line above it and its head."""
         parts = [
             (self.summary, self.differences, "from"),
             (self.infrastructure_summary, self.infrastructure.rows, "for"),
         ]
-        tables: list[tuple[str, list[tuple[str, ...]]]] = []
-        for title, rows, origin in parts:
-            head = ("", "setting", self.left, origin, self.right, origin)
-            tables.append((title, [head, *(row.cells() for row in rows)] if rows else []))
-        return tables
+        return [
+            (title, ("", "setting", self.left, origin, self.right, origin), [row.cells() for row in rows])
+            for title, rows, origin in parts
+        ]
 
     def __str__(self) -> str:
-        lines = [line for title, table in self._tables() for line in (title, text_table(table))]
-        return "\n".join([*lines, *self.infrastructure.notes])
+        parts = [part for title, head, rows in self._tables() for part in (title, tables.text(head, rows))]
+        return "\n".join(part for part in (*parts, *map(printable, self.infrastructure.notes)) if part)
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text(str(self))
 
     def _repr_html_(self) -> str:
-        notes = "".join(f"<div>{html.escape(note)}</div>" for note in self.infrastructure.notes)
-        tables = (
-            f"<div><b>{html.escape(title)}</b></div>{html_table(table[0], table[1:]) if table else ''}"
-            for title, table in self._tables()
-        )
-        return "".join(tables) + notes
+        parts = [
+            part for title, head, rows in self._tables() for part in (tables.line(title, "b"), tables.html(head, rows))
+        ]
+        return tables.block(*parts, *map(tables.line, self.infrastructure.notes))
 
 
 def diff(left: GlacierEnv, right: GlacierEnv, *, pipelines: Iterable[Pipeline] = ()) -> Comparison:

@@ -10,6 +10,8 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
+from glacier.safe import printable
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
@@ -68,8 +70,10 @@ def print_entries(console: Console, entries: Sequence[Entry], store: Store, task
     from glacier.resources.preview import readable
 
     if not entries:
-        of = "" if task is None else f" of task {_plain(task)!r}"
-        console.print(f"nothing{of} is cached in {_plain(store.where)}", highlight=False, markup=False, soft_wrap=True)
+        of = "" if task is None else f" of task {printable(task)!r}"
+        console.print(
+            f"nothing{of} is cached in {printable(store.where)}", highlight=False, markup=False, soft_wrap=True
+        )
         return
 
     table = Table("task", "kind", box=None, pad_edge=False)
@@ -86,16 +90,16 @@ def print_entries(console: Console, entries: Sequence[Entry], store: Store, task
         because = ", ".join(each.because)
         table.add_row(*map(_safe, (each.task, each.kind, rows, readable(each.bytes), made, used, because)))
     console.print(table, highlight=False)
-    count = f"{len(entries):,} {'result' if len(entries) == 1 else 'results'} in {_plain(store.where)}"
+    count = f"{len(entries):,} {'result' if len(entries) == 1 else 'results'} in {printable(store.where)}"
     console.print(count, style="dim", highlight=False, markup=False, soft_wrap=True)
 
 
 def print_logs(run: RunRecord, lines: Sequence[LogLine], task: str | None) -> None:
     """Print the lines of a run and the errors of its failed attempts, in the order of time."""
     failed = {step.name: run.attempts(step.name) for step in run.tasks if task in {None, step.name, step.key}}
-    told = [(line.time, _plain(str(line))) for line in lines]
+    told = [(line.time, printable(str(line))) for line in lines]
     told += [
-        (each.time, f"{each.time:%H:%M:%S} {name}: {each.kind} in attempt {each.number}: {_plain(each.error or '')}")
+        (each.time, f"{each.time:%H:%M:%S} {name}: {each.kind} in attempt {each.number}: {printable(each.error or '')}")
         for name, attempts in failed.items()
         for each in attempts
     ]
@@ -161,7 +165,7 @@ def print_objects(console: Console, objects: Sequence[ObjectInfo], *, more: bool
 
 def print_preview(console: Console, preview: Preview) -> None:
     """Print what is shown of what, the columns with their types, and of the rows the columns that fit the width."""
-    console.print(Text(_plain(preview.summary), "bold"))
+    console.print(Text(printable(preview.summary), "bold"))
     schema = Table("column", "type", box=None, pad_edge=False)
     for name, kind in islice(preview.schema.items(), _COLUMNS):
         schema.add_row(_safe(name), _safe(str(kind)))
@@ -173,7 +177,7 @@ def print_preview(console: Console, preview: Preview) -> None:
         console.print()
         console.print(_rows(preview.rows, shown))
     if hidden:
-        names = ", ".join(_plain(name) for name in hidden[:_NAMED])
+        names = ", ".join(printable(name) for name in hidden[:_NAMED])
         more = f" and {len(hidden) - _NAMED:,} more" if len(hidden) > _NAMED else ""
         console.print(Text(f"not shown: {names}{more} (choose with --columns)", "dim"))
 
@@ -182,7 +186,7 @@ def _rows(rows: pl.DataFrame, shown: dict[str, list[str]]) -> Table:
     table = Table(box=None, pad_edge=False)
     for name in shown:
         side = "right" if rows.schema[name].is_numeric() else "left"
-        table.add_column(_safe(_cut(_plain(name))), justify=side, no_wrap=True)
+        table.add_column(_safe(_cut(printable(name))), justify=side, no_wrap=True)
     for cells in zip(*shown.values(), strict=True):
         table.add_row(*map(_safe, cells))
     return table
@@ -192,8 +196,8 @@ def _fitting(rows: pl.DataFrame, width: int) -> tuple[dict[str, list[str]], list
     """Return the cells of the columns that fit side by side, the first one always, and the names of the others."""
     shown: dict[str, list[str]] = {}
     for name in rows.columns:
-        cells = [_cut(_plain(_cell(value))) for value in rows[name].to_list()]
-        width -= max(cell_len(text) for text in [_cut(_plain(name)), *cells])
+        cells = [_cut(printable(_cell(value))) for value in rows[name].to_list()]
+        width -= max(cell_len(text) for text in [_cut(printable(name)), *cells])
         if width < 0 and shown:
             break
         shown[name] = cells
@@ -211,11 +215,6 @@ def _cut(text: str) -> str:
     return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 1]}…"
 
 
-def _plain(text: str) -> str:
-    """Escape what a terminal would obey: keys and values come from anywhere."""
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
-
-
 def _safe(text: str) -> Text:
-    """Return text in which brackets are no markup."""
-    return Text(_plain(text))
+    """Return text that a terminal does not obey and in which brackets are no markup."""
+    return Text(printable(text))

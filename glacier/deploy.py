@@ -7,6 +7,7 @@ so. Terraform's own words are passed on in errors.
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,24 +18,26 @@ from glacier.terraform import program
 from glacier.terraform.files import read_resources
 
 if TYPE_CHECKING:
-    import os
     import subprocess
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
 __all__ = ["Change", "Deployed", "Deployment", "Plan", "deploy", "drift"]
 
-_ACTIONS = {"create": "create", "update": "change", "replace": "replace", "delete": "destroy", "import": "import"}
-_SIGNS = {"create": "+", "change": "~", "replace": "-/+", "destroy": "-", "import": "<="}
-_PLAN_FILE = ".terraform/glacier.tfplan"
+_ACTIONS = {"update": "change", "delete": "destroy", "remove": "forget", "noop": "", "read": ""}
+"""Our words where Terraform's are others."""
+
+_SIGNS = {"create": "+", "change": "~", "replace": "-/+", "destroy": "-", "import": "<=", "move": ">", "forget": "x"}
+_LAST = "glacier-environment"
 _OVERRIDE = "backend_override.tf"
 _LOCAL_STATE = 'terraform {\n  backend "local" {}\n}\n'
 
 
 @dataclass(frozen=True)
 class Change:
-    """One thing that Terraform would do: `action` is create, change, replace, destroy or import.
+    """One thing that Terraform would do: `action` is create, change, replace, destroy, import, move or forget.
 
-    `about` is the Glacier resource that the address belongs to, "" where Glacier did not write it.
+    `about` is the Glacier resource that the address belongs to, "" where Glacier did not write it. An output
+    is told of as `output.NAME`.
     """
 
     address: str
@@ -61,8 +64,12 @@ class Plan:
         if not self.changes:
             return f"{self.environment}: nothing to change"
         wide = max(len(change.address) for change in self.changes)
-        rows = [f"  {_SIGNS[each.action]:>3} {each.address:<{wide}}  {each.about}".rstrip() for each in self.changes]
-        counts = [f"{count} to {action}" for action in _SIGNS if (count := self.count(action))]
+        rows = [
+            f"  {_SIGNS.get(each.action, '?'):>3} {each.address:<{wide}}  {each.about}".rstrip()
+            for each in self.changes
+        ]
+        actions = dict.fromkeys((*_SIGNS, *(change.action for change in self.changes)))
+        counts = [f"{count} to {action}" for action in actions if (count := self.count(action))]
         return "\n".join([f"{self.environment}: {', '.join(counts)}", *rows])
 
 
@@ -135,11 +142,16 @@ class Deployment:
         self.local_state = local_state
 
     def init(self) -> None:
-        """Fetch what the module needs, and find its state."""
+        """Fetch what the module needs, and find its state, which is another one for each environment."""
         override = self.folder / _OVERRIDE
         if self.local_state and not override.exists():
             override.write_text(_LOCAL_STATE, "utf-8")
-        self._run("init", "-no-color", *([] if override.exists() else self._backend()))
+        where = self._state_here() if override.exists() else self._backend()
+        last = self._data / _LAST
+        moved = last.is_file() and last.read_text("utf-8") != self.environment
+        self._run("init", "-json", *where, *(["-reconfigure"] if moved else []))
+        last.parent.mkdir(parents=True, exist_ok=True)
+        last.write_text(self.environment, "utf-8")
 
     def validate(self) -> None:
         """Check the module."""
@@ -147,7 +159,7 @@ class Deployment:
 
     def plan(self, *, keep: bool = True) -> Plan:
         """Return what would be done; `keep` keeps it for `apply`."""
-        options = [f"-out={_PLAN_FILE}"] if keep else ["-lock=false"]
+        options = [f"-out={self._plan_file}"] if keep else ["-lock=false"]
         self.forget()
         done = self._run("plan", "-json", "-detailed-exitcode", *options, *self._values(), allowed=(0, 2))
         changes = tuple(_changes(done.stdout, read_resources(self.folder)))
@@ -155,16 +167,34 @@ class Deployment:
 
     def apply(self) -> None:
         """Do what the plan says that was kept."""
-        self._run("apply", "-no-color", _PLAN_FILE)
+        self._run("apply", "-json", str(self._plan_file))
 
     def forget(self) -> None:
         """Remove the plan that was kept: it holds secrets in the clear."""
-        (self.folder / _PLAN_FILE).unlink(missing_ok=True)
+        self._plan_file.unlink(missing_ok=True)
 
     def outputs(self) -> dict[str, Any]:
         """Return the outputs of the module; sensitive ones are left out."""
         found = cast("dict[str, dict[str, Any]]", json.loads(self._run("output", "-json").stdout))
         return {name: each["value"] for name, each in found.items() if not each["sensitive"]}
+
+    @property
+    def _data(self) -> Path:
+        """Where Terraform keeps what belongs to this working copy."""
+        return (self.folder / os.environ.get("TF_DATA_DIR", ".terraform")).absolute()
+
+    @property
+    def _plan_file(self) -> Path:
+        return self._data / "glacier.tfplan"
+
+    def _state_here(self) -> list[str]:
+        state, old = self.folder / f"{self.environment}.tfstate", self.folder / "terraform.tfstate"
+        if old.exists() and not state.exists():
+            raise InfrastructureError(
+                f"{old} does not say of which environment it is the state",
+                hint=f"if it is that of {self.environment}, call it {state.name}, else move it away",
+            )
+        return [f"-backend-config=path={state.name}"]
 
     def _values(self) -> list[str]:
         return [f"-var-file=environments/{self.environment}.tfvars"]
@@ -203,10 +233,28 @@ def _left_open(path: Path) -> list[str]:
     return [name for name in asked if name not in given]
 
 
-def _changes(output: str, resources: Mapping[str, str]) -> Iterator[Change]:
-    """Yield what `terraform plan -json` says: https://developer.hashicorp.com/terraform/internals/machine-readable-ui."""
-    for line in program.lines(output):
-        if line.get("type") == "planned_change" and line["change"]["action"] in _ACTIONS:
-            address = line["change"]["resource"]["addr"]
-            about = resources.get(address.partition("[")[0], "")
-            yield Change(address, _ACTIONS[line["change"]["action"]], about)
+def _changes(said: str, resources: Mapping[str, str]) -> list[Change]:
+    """Return what `terraform plan -json` says: https://developer.hashicorp.com/terraform/internals/machine-readable-ui.
+
+    Outputs follow from resources, and are told of only where nothing else changes.
+    """
+    lines = list(program.lines(said))
+    planned = [line["change"] for line in lines if line.get("type") == "planned_change"]
+    changes = [(each["resource"]["addr"], str(each["action"])) for each in planned]
+    made = [
+        Change(at, _word(action), resources.get(at.partition("[")[0], "")) for at, action in changes if _word(action)
+    ]
+    return made or [
+        change for line in lines if line.get("type") == "outputs" for change in _of_outputs(line["outputs"])
+    ]
+
+
+def _of_outputs(outputs: Mapping[str, Mapping[str, Any]]) -> Iterator[Change]:
+    for name, output in sorted(outputs.items()):
+        if word := _word(str(output.get("action", "noop"))):
+            yield Change(f"output.{name}", word)
+
+
+def _word(action: str) -> str:
+    """Return our word for an action, "" for what changes nothing."""
+    return _ACTIONS.get(action, action)

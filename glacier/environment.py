@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import warnings
 from dataclasses import dataclass, field
-from html import escape
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, overload
 
-from glacier import context, home, modes, registry
+from glacier import context, home, modes, registry, tables
 from glacier.errors import ConfigError, GlacierWarning, ResourceNotFoundError, did_you_mean
 from glacier.execution.caching import place
 from glacier.names import ENVIRONMENT, RESOURCE
@@ -438,8 +437,7 @@ class GlacierEnv:
     def _repr_html_(self) -> str:
         rows = [("provider", _provider_text(self.provider))]
         rows += [(kind, ", ".join(names) or "none") for kind, names in self.get_state().items()]
-        cells = "".join(f"<tr><th align='left'>{kind}</th><td>{escape(text)}</td></tr>" for kind, text in rows)
-        return f"<table><caption>Glacier environment <b>{escape(self.name)}</b></caption>{cells}</table>"
+        return tables.block(tables.line(f"Glacier environment {self.name}", "b"), tables.html((), rows))
 
     # --- inside -------------------------------------------------------------------------------------------------
 

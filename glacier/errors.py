@@ -35,6 +35,9 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING, Any
 
+from glacier.redaction import redacted
+from glacier.safe import printable
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -67,14 +70,17 @@ __all__ = [
     "Unfingerprintable",
     "WorkerDiedError",
     "did_you_mean",
-    "told",
 ]
 
 
 class GlacierError(Exception):
-    """Any error of Glacier: what went wrong and where, with the next step as `hint`."""
+    """Any error of Glacier: what went wrong and where, with the next step as `hint`.
+
+    Secrets are left out, and characters that a terminal would obey or that move other text are shown as escapes.
+    """
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
+        message, hint = _told(message), None if hint is None else _told(hint)
         super().__init__(message)
         self.message = message
         self.hint = hint
@@ -88,7 +94,7 @@ class GlacierError(Exception):
     def _render_traceback_(self) -> list[str]:
         """Show one clean line, the hint and the notes in a notebook (the hook is IPython's)."""
         hint = [] if self.hint is None else [f"hint: {self.hint}"]
-        return [f"{type(self).__name__}: {self.message}", *hint, *getattr(self, "__notes__", ())]
+        return [f"{type(self).__name__}: {self.message}", *hint, *map(_told, getattr(self, "__notes__", ()))]
 
 
 class ConfigError(GlacierError, ValueError):
@@ -234,13 +240,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"known: {', '.join(options)}" if options else "none is known yet"
 
 
-def told(error: BaseException) -> str:
-    """Return the kind and the text of an error in one piece, also of one that raises when it is asked for its text."""
-    try:
-        text = str(error)
-    except Exception as why:
-        text = f"(its text cannot be told: {type(why).__name__})"
-    return f"{type(error).__name__}: {text}"
+def _told(text: str) -> str:
+    return printable(redacted(text), keep="\n\t")
 
 
 def _rebuild(kind: type[GlacierError], message: str, hint: str | None) -> GlacierError:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from glacier.errors import MissingDependencyError, did_you_mean
+from glacier.redaction import learn
 from glacier.resources import Bucket, Serverless
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class Signature:
         self._types: Mapping[str, Any] | None = None
         self.parameters: Mapping[str, inspect.Parameter] = self._signature.parameters
         """The parameters by name, in order."""
+        learn(parameter.default for parameter in self.parameters.values())
         kinds = {parameter.kind for parameter in self.parameters.values()}
         positional = kinds <= {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
         self._names = tuple(self.parameters)
@@ -77,7 +79,7 @@ class Signature:
         try:
             bound = self._signature.bind_partial(*args, **kwargs)
         except TypeError as error:
-            raise MissingDependencyError(f"{callee}: {error}", hint=f"its signature is {self._signature}") from None
+            raise MissingDependencyError(f"{callee}: {error}", hint=self._hint) from None
         if len(bound.arguments) < len(self.parameters):
             for parameter in self.parameters.values():
                 self._fill_one(callee, env, parameter, bound)
@@ -92,7 +94,7 @@ class Signature:
         try:
             bound = self._signature.bind_partial(**kwargs)
         except TypeError as error:
-            raise MissingDependencyError(f"{name!r}: {error}", hint=f"its signature is {self._signature}") from None
+            raise MissingDependencyError(f"{name!r}: {error}", hint=self._hint) from None
         for parameter in self.parameters.values():
             with suppress(MissingDependencyError):
                 self._fill_one(name, env, parameter, bound)
@@ -113,6 +115,12 @@ class Signature:
         bound = self._signature.bind_partial()
         bound.arguments = {name: arguments[name] for name in self.parameters if name in arguments}
         return bound.args, bound.kwargs
+
+    @property
+    def _hint(self) -> str:
+        """Say what the parameters are; a default's value may be secret."""
+        shown = [each if each.default is each.empty else each.replace(default=...) for each in self.parameters.values()]
+        return f"its signature is {self._signature.replace(parameters=shown)}"
 
     def _fill_one(self, what: str, env: Any, parameter: inspect.Parameter, bound: inspect.BoundArguments) -> None:
         name = parameter.name

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from glacier import context
 from glacier.errors import ConfigError, did_you_mean
 from glacier.recording import trace
+from glacier.safe import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -56,7 +57,7 @@ class Analysis(dict[str, Any]):
         lines = [f"{self['dag'].name}: {len(self['tasks'])} tasks", self["dag"].text()]
         lines += [f"{key} runs if {condition}" for key, condition in self["conditions"].items()]
         lines += [f"approximate: {note}" for note in self["approximations"]]
-        return "\n".join(lines)
+        return printable("\n".join(lines), "\n")
 
     def plain(self) -> dict[str, Any]:
         """Return the analysis in JSON's own types, the graph as its nodes and edges."""

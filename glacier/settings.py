@@ -34,8 +34,9 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from glacier import tables
 from glacier.errors import ConfigError, did_you_mean
-from glacier.tables import html_table, text_table
+from glacier.redaction import learn, learn_variable, names_secret, redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -78,10 +79,7 @@ Many = Annotated[tuple[T, ...], Field(strict=False), BeforeValidator(lambda valu
 MASK = "**********"
 """What is shown in the place of a secret."""
 
-_HEADINGS = ("setting", "value", "from")
 _MERGED = ("tags", "labels", "environment_vars")
-_SECRET_NAME = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|KEY|CREDENTIAL|CONNECTION_?STRING", re.IGNORECASE)
-_USERINFO = re.compile(r"://[^/@\s]*:[^/@\s]*@")
 
 
 # Settings ------------------------------------------------------------------------------------------------------------
@@ -112,6 +110,7 @@ class Settings(BaseModel):
             raise ValidationError.from_exception_data(error.title, lines, hide_input=True) from None
         if elided:
             made._elided = elided
+        _learn(made)
         return made
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
@@ -134,6 +133,15 @@ class Settings(BaseModel):
         """Name the fields that still hold a placeholder, so that whoever needs a real value can refuse."""
         dots = tuple(name for name, value in self.set_fields().items() if value == "...")
         return (*self._elided, *dots)
+
+
+def _learn(made: Settings) -> None:
+    """Let nothing tell the secrets in settings from now on."""
+    given: Mapping[str, Any] = vars(made)
+    learn(given.values())
+    variables: Mapping[str, str] = given.get("environment_vars") or {}
+    for name, value in variables.items():
+        learn_variable(name, value)
 
 
 def must(problem: Callable[[Any], str | None]) -> AfterValidator:
@@ -358,6 +366,8 @@ def _forbidden(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     return address.is_link_local or address.is_multicast or address.is_unspecified or address in _METADATA
 
 
+_HEAD = ("setting", "value", "from")
+
 # The cascade ---------------------------------------------------------------------------------------------------------
 
 
@@ -383,11 +393,14 @@ class Row:
     @property
     def shown(self) -> str:
         """The value as text, with secrets masked and control characters escaped."""
-        variable = self.setting.startswith("environment_vars.")
-        if variable and (_SECRET_NAME.search(self.setting) or _USERINFO.search(str(self.value))):
-            return MASK
         text = str(self.value)
+        if redacted(text) != text or (self.setting.startswith("environment_vars.") and _is_hidden(self.setting)):
+            return MASK
         return text if text.isprintable() else repr(text)
+
+
+def _is_hidden(variable: str) -> bool:
+    return names_secret(variable) or "KEY" in variable.upper()
 
 
 @dataclass(frozen=True, repr=False)
@@ -436,19 +449,19 @@ class Effective:
         return f"Effective({', '.join(f'{row.setting}={row.shown} ({row.level})' for row in self.rows)})"
 
     def __str__(self) -> str:
-        return text_table([_HEADINGS, *self._cells()])
+        return tables.text(_HEAD, self._cells())
 
     def plain(self) -> list[dict[str, str]]:
         """Return the rows in JSON's own types, secrets masked."""
-        return [{"setting": row.setting, "value": row.shown, "from": row.level} for row in self.rows]
+        return [dict(zip(_HEAD, cells, strict=True)) for cells in self._cells()]
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text(str(self))
 
     def _repr_html_(self) -> str:
-        return html_table(_HEADINGS, self._cells())
+        return tables.html(_HEAD, self._cells())
 
-    def _cells(self) -> list[tuple[str, ...]]:
+    def _cells(self) -> list[tuple[str, str, str]]:
         return [(row.setting, row.shown, row.level) for row in self.rows]
 
 

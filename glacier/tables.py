@@ -1,50 +1,64 @@
-"""Tables as everything that shows rows shows them: lines of text, and HTML that reads well on any page."""
+"""Rows under headings as text and as HTML, and words for cells: nothing in a cell is markup, moves other text or breaks
+its row.
+"""
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING
+
+from glacier.safe import html_text, printable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-__all__ = ["counted", "html_table", "lasting", "printable", "text_table"]
+__all__ = ["block", "counted", "html", "lasting", "line", "text"]
 
 _TABLE = 'style="border-collapse:collapse;color:inherit;background:none"'
 # Half-transparent grey is a quiet line on white and on black.
 _HEAD = 'style="border-bottom:1px solid rgba(128,128,128,.6)"'
 _ROW = 'style="border-bottom:1px solid rgba(128,128,128,.2)"'
+_SHORT = 24
+"""Characters of a cell that stay on one line: a date, a duration, a name."""
+_PLAIN = 'class="tex2jax_ignore mathjax_ignore"'
+"""What keeps dollar signs from being typeset: https://docs.mathjax.org/en/latest/options/document.html."""
 
 
-def text_table(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> str:
-    """Return rows, the first of which are usually the headings, as lines of text with aligned columns.
+def text(head: Sequence[str], rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> str:
+    """Return lines with aligned columns, nothing where there are no rows; `head` may be empty.
 
-    Columns whose numbers are in `right` end at one place. Characters that a terminal would obey are shown as escapes.
-    """
-    plain = [[printable(cell) for cell in row] for row in rows]
-    wide = [max(map(len, column)) for column in zip(*plain, strict=True)]
-    cells = [
-        [cell.rjust(width) if place in right else cell.ljust(width) for place, (cell, width) in enumerate(each)]
-        for each in (zip(row, wide, strict=True) for row in plain)
-    ]
-    return "\n".join("  ".join(row).rstrip() for row in cells)
-
-
-def html_table(head: Sequence[str], rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> str:
-    """Return a table as HTML in which nothing of the cells is markup; without headings where all of `head` are empty.
-
-    No rows are no table: what is not there is said in words.
+    The columns numbered in `right` hold numbers.
     """
     if not rows:
         return ""
-    above = f"<thead>{_line('th', head, _HEAD, right)}</thead>" if any(cell.strip() for cell in head) else ""
-    body = "".join(_line("td", row, _ROW, right) for row in rows)
-    return f"<table {_TABLE}>{above}<tbody>{body}</tbody></table>"
+    lines = [[printable(cell) for cell in row] for row in (head, *rows) if row]
+    wide = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    sides = [">" if place in right else "<" for place in range(len(wide))]
+    return "\n".join(
+        "  ".join(f"{cell:{side}{width}}" for cell, side, width in zip(row, sides, wide, strict=True)).rstrip()
+        for row in lines
+    )
 
 
-def printable(text: str) -> str:
-    """Return a text in which what is not printable, such as control and bidirectional characters, is an escape."""
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+def html(head: Sequence[str], rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> str:
+    """Return an HTML table, nothing where there are no rows; `head` may be empty.
+
+    The columns numbered in `right` hold numbers.
+    """
+    if not rows:
+        return ""
+    top = f"<thead>{_row('th', head, _HEAD, right)}</thead>" if head else ""
+    body = "".join(_row("td", row, _ROW, right) for row in rows)
+    return f"<table {_PLAIN} {_TABLE}>{top}<tbody>{body}</tbody></table>"
+
+
+def line(said: str, element: str = "div") -> str:
+    """Return a line of text as an HTML element."""
+    return f"<{element}>{html_text(said)}</{element}>"
+
+
+def block(*parts: str) -> str:
+    """Return pieces of HTML as one, in which dollar signs are no formulas."""
+    return f"<div {_PLAIN}>{''.join(parts)}</div>"
 
 
 def counted(number: int, what: str) -> str:
@@ -53,7 +67,7 @@ def counted(number: int, what: str) -> str:
 
 
 def lasting(seconds: float) -> str:
-    """Return a duration as people say it: `lasting(75)` is `'1 min 15 s'`."""
+    """Return a duration as people say it: `lasting(75)` is `"1 min 15 s"`."""
     if seconds < 0.9995:
         return f"{seconds * 1000:.0f} ms" if seconds >= 0.0005 else "< 1 ms"
     if seconds < 9.95:
@@ -64,11 +78,12 @@ def lasting(seconds: float) -> str:
     return f"{minutes // 60:,} h {minutes % 60} min"
 
 
-def _line(tag: str, cells: Sequence[str], style: str, right: Collection[int]) -> str:
-    # Jupyter's own style sheet sets every cell of a table to the right.
-    ends = ("right" if place in right else "left" for place in range(len(cells)))
-    shown = (
-        f'<{tag} style="text-align:{end}">{escape(printable(cell)).replace("  ", "&emsp;")}</{tag}>'
-        for cell, end in zip(cells, ends, strict=True)
-    )
+def _row(tag: str, cells: Sequence[str], style: str, right: Collection[int]) -> str:
+    shown = (f"<{tag} {_cell(cell, place in right)}>{html_text(cell)}</{tag}>" for place, cell in enumerate(cells))
     return f"<tr {style}>{''.join(shown)}</tr>"
+
+
+def _cell(cell: str, number: bool) -> str:
+    # Jupyter's own style sheet sets every cell to the right, and breaks its lines.
+    space = "pre" if len(cell) <= _SHORT and "\n" not in cell else "pre-wrap"
+    return f'style="text-align:{"right" if number else "left"};white-space:{space}"'

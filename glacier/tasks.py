@@ -14,6 +14,7 @@ from glacier.infrastructure.options import ExportOptions
 from glacier.injection import Inject, Signature
 from glacier.names import PIPELINE, TASK
 from glacier.recording import Recorder, nest, sites
+from glacier.redaction import learn
 from glacier.schedules import schedule as read_schedule
 from glacier.settings import TaskConfig
 from glacier.usage import SourceUsage, source_usage
@@ -71,6 +72,7 @@ class Task:
             return cast("Recorder", recorder).call(self, args, kwargs)
         env = self._bound_env()
         args, filled = self.signature.fill("task", self.name, env, args, kwargs)
+        learn((*args, *filled.values()))
         if context.usage.get() is not None:
             return self.fn(*args, **filled)
         env.admit(self, filled)
@@ -392,6 +394,7 @@ class Pipeline:
 
     def _call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         args, kwargs = self.signature.fill("pipeline", self.name, context.stand_in(self.env), args, kwargs)
+        learn((*args, *kwargs.values()))
         return self.fn(*args, **kwargs)
 
 

@@ -87,8 +87,18 @@ def _parameter(task: Task, name: str, parameter: inspect.Parameter) -> str:
     if resource is not None:
         return f"{name} = env.get({resource!r})"
     if parameter.default is not parameter.empty:
-        return f"{name} = {parameter.default!r}"
+        return f"{name} = {_default(task, parameter)}"
     return f"{name} = ...  # whatever the pipeline's body passes"
+
+
+def _default(task: Task, parameter: inspect.Parameter) -> str:
+    """Return a default as the source has it: its value may be secret, and not every value can be written down."""
+    if isinstance(parameter.default, bool | int | float | None):
+        return repr(parameter.default)
+    found = _function(task)[1].args
+    last = [*found.posonlyargs, *found.args][len(found.posonlyargs) + len(found.args) - len(found.defaults) :]
+    written = zip([*last, *found.kwonlyargs], [*found.defaults, *found.kw_defaults], strict=True)
+    return next(ast.unparse(default) for each, default in written if default and each.arg == parameter.name)
 
 
 def _resource(task: Task, name: str, parameter: inspect.Parameter) -> str | None:
@@ -104,14 +114,18 @@ def _resource(task: Task, name: str, parameter: inspect.Parameter) -> str | None
     return kinds[0] if len(kinds) == 1 else None
 
 
-def _body(task: Task) -> list[str]:
+def _function(task: Task) -> tuple[list[str], ast.FunctionDef]:
+    """Return the lines of a task's source, and the function in them."""
     try:
         source = textwrap.dedent(inspect.getsource(task.fn))
-        function = next(node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef))
+        return source.splitlines(), next(node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef))
     except (OSError, TypeError, SyntaxError, StopIteration):
         message = f"the source of task {task.name!r} is not to be had"
         raise ResourceNotFoundError(message, hint="load a task that is a plain def") from None
-    lines, result = source.splitlines(), f"{task.name}_result"
+
+
+def _body(task: Task) -> list[str]:
+    (lines, function), result = _function(task), f"{task.name}_result"
     statements = function.body[1:] if ast.get_docstring(function, clean=False) is not None else function.body
     returns = [node for node in ast.walk(function) if isinstance(node, ast.Return)]
     last = function.body[-1]

@@ -50,6 +50,8 @@ class SourceUsage:
     deeds: Mapping[str, frozenset[Deed]] = field(default_factory=dict[str, Any])
     writes: frozenset[str] = frozenset()
     """The names that are written, deleted or invoked for certain."""
+    asked: frozenset[str] = frozenset()
+    """Names from outside whose `get`, `bucket` or `serverless` gives a resource that the source does not name."""
 
 
 def source_usage(fn: Callable[..., Any]) -> SourceUsage:
@@ -93,7 +95,18 @@ class _Reader:
             approximate=self.passed_on,
             deeds={name: frozenset(deeds) for name, deeds in self.deeds.items()},
             writes=frozenset(name for (_, name), accesses in self.found.items() if "write" in accesses),
+            asked=frozenset(name for node in self.nodes for name in self._asked(node)),
         )
+
+    def _asked(self, node: ast.AST) -> Iterator[str]:
+        match node:
+            case ast.Call(func=ast.Attribute(attr="get" | "bucket" | "serverless", value=owner)):
+                while isinstance(owner, ast.Attribute):
+                    owner = owner.value
+                if isinstance(owner, ast.Name) and owner.id not in self.locals and self._resource(node) is None:
+                    yield owner.id
+            case _:
+                return
 
     def _follow_assignments(self) -> None:
         for node in self.nodes:

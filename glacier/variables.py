@@ -1,4 +1,4 @@
-"""`${NAME}` in a text: the value of an environment variable."""
+"""`${NAME}` in a text: the value of an environment variable; of a secret one nothing tells from then on."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from glacier.errors import ConfigError
+from glacier.redaction import learn_variable
 
 __all__ = ["expanded", "mentions"]
 
@@ -42,4 +43,5 @@ def _variable(match: re.Match[str]) -> str:
     value = os.environ.get(name, "")
     if not value.strip():
         raise ConfigError(f"the environment variable {name} is not set", hint=f"set {name}")
+    learn_variable(name, value)
     return value

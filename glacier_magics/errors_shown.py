@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glacier.errors import GlacierError, told
+from glacier.errors import GlacierError
 from glacier.jsonable import jsonable
+from glacier.redaction import quiet, redacted, told
 from glacier_magics.parsing import CommandError, shortened
 
 if TYPE_CHECKING:
@@ -41,13 +42,17 @@ class CellFailed(Exception):
 def tidied(error: BaseException, shell: Any) -> BaseException:
     """Return the error to raise for one that a command ran into.
 
-    Wrong settings become one line of ours; an error of the user's shows only frames of the user's code.
+    Wrong settings become one line of ours; an error of the user's shows only frames of the user's code, and becomes
+    ours where its class keeps to a text with a secret.
     """
+    quiet(error)
     if isinstance(error, GlacierError):
         return _short(error)
     if type(error).__module__.startswith("pydantic"):
         lines = [f"{'.'.join(str(each) for each in line['loc'])}: {line['msg']}" for line in _lines(error)]
         return CommandError(shortened("; ".join(lines)))
+    if _tells(error) and redacted(str(error)) != str(error):
+        return CommandError(told(error, _LONGEST))
     own = [(each, cut(each.__traceback__)) for each in _chain(error)]
     if isinstance(error, SyntaxError) or not _tells(error) or any(_members(each) for each, _ in own):
         return CellFailed(error, _rendered(error, own, shell))
@@ -73,10 +78,10 @@ def cut(traceback: TracebackType | None) -> TracebackType | None:
 
 
 def full(error: BaseException) -> str:
-    """Return the whole traceback of an error as text: frames and lines, no values."""
+    """Return the whole traceback of an error as text: frames and lines, no values, no secrets."""
     import traceback
 
-    return "".join(traceback.format_exception(error))
+    return redacted("".join(traceback.format_exception(error)))
 
 
 def _rendered(error: BaseException, own: Sequence[_Framed], shell: Any) -> list[str]:

@@ -6,6 +6,8 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from glacier import tables
+from glacier.safe import printable
 from glacier_magics.views import Table
 
 if TYPE_CHECKING:
@@ -43,9 +45,8 @@ class Exported:
     def _html(self) -> str:
         there = [path for path in map(Path, self.generated["files"]) if path.exists()]
         files = "".join(_file(path, Path(self.generated["output_dir"])) for path in there)
-        head = f"<div><b>{escape(str(self.generated['output_dir']))}</b></div>"
-        summary = f"<pre>{escape(str(self.generated))}</pre>"
-        return f'<div class="tex2jax_ignore mathjax_ignore">{head}{summary}{files}{self.permissions.html()}</div>'
+        head, summary = tables.line(str(self.generated["output_dir"]), "b"), tables.line(str(self.generated), "pre")
+        return tables.block(head, summary, files, self.permissions.html())
 
     def __str__(self) -> str:
         return f"{self.generated}\n\n{self.permissions}" if self.generated["permissions"] else str(self.generated)
@@ -69,15 +70,16 @@ def _use(use: Any) -> str:
 
 def _file(path: Path, folder: Path) -> str:
     name = path.relative_to(folder) if path.is_relative_to(folder) else path
-    return f"<details><summary><code>{escape(str(name))}</code></summary>{_text(path)}</details>"
+    return f"<details><summary>{tables.line(str(name), 'code')}</summary>{_text(path)}</details>"
 
 
 def _text(path: Path) -> str:
     try:
         text = path.read_text(encoding="utf-8")[:_LARGEST]
     except (OSError, UnicodeDecodeError):
-        return f"<pre>{escape(path.name)} is no text, or not there</pre>"
-    return f'<pre style="{_PAPER}">{_coloured(text, path.name)}</pre>'
+        return tables.line(f"{path.name} is no text, or not there", "pre")
+    code = _coloured(printable(text, keep="\n\t"), path.name)
+    return f'<pre style="{_PAPER}">{code}</pre>'
 
 
 def _coloured(text: str, name: str) -> str:

@@ -8,13 +8,12 @@ import shlex
 from typing import Any, NoReturn
 
 from glacier.errors import ConfigError, did_you_mean
+from glacier.redaction import names_secret
 
 __all__ = ["CommandError", "Help", "Parser", "shortened", "split"]
 
 _LONGEST = 400
-_SECRET = re.compile(
-    r"passw|secret|token|credential|connection.?string|(access|account|api|private|shared).?key|sas\b", re.IGNORECASE
-)
+_SAS = re.compile(r"sas\b", re.IGNORECASE)
 _HIDDEN = re.compile(r"://[^/@\s]*:[^/@\s]*@|\bAKIA[0-9A-Z]{16}\b|[?&](sig|X-Amz-Signature)=")
 _TYPESET = "\u201c\u201d\u2018\u2019\u201e\u00ab\u00bb"
 _DASHES = ("\u2013", "\u2014", "\u2212")
@@ -114,4 +113,5 @@ def _refuse_secrets(words: list[str]) -> None:
 
 def _names_secret(word: str) -> bool:
     name, equals, _ = word.partition("=")
-    return bool((equals or word.startswith("-")) and re.fullmatch(r"[\w.-]+", name) and _SECRET.search(name))
+    named = (equals or word.startswith("-")) and re.fullmatch(r"[\w.-]+", name)
+    return bool(named and (names_secret(name) or _SAS.search(name)))

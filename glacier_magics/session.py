@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from glacier import GlacierEnv, Pipeline, Project, Task, registry
-from glacier.errors import ConfigError, GlacierError, did_you_mean, told
+from glacier.errors import ConfigError, GlacierError, did_you_mean
 from glacier.home import project_root
 from glacier.protection import guard
+from glacier.redaction import told
 from glacier_magics.staleness import Stale
 
 if TYPE_CHECKING:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from html import escape
 from typing import TYPE_CHECKING, Any
 
+from glacier import tables
 from glacier.jsonable import jsonable
-from glacier.tables import html_table, printable, text_table
+from glacier.safe import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -36,25 +36,27 @@ class Table:
         return [dict(zip(self.head, row, strict=True)) for row in self.rows]
 
     def __str__(self) -> str:
-        head = [self.head] if any(each.strip() for each in self.head) else []
-        table = text_table([*head, *self.rows], self.right) if self.rows else ""
-        return "\n".join(part for part in (printable(self.title), table, self.note) if part)
+        parts = printable(self.title), tables.text(self._head, self.rows, self.right), printable(self.note)
+        return "\n".join(part for part in parts if part)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         return {"text/plain": str(self), "text/html": self.html()}
 
     def html(self) -> str:
         """Return the table as HTML in which nothing of the cells is markup."""
-        note = f"<div>{escape(self.note)}</div>" if self.note else ""
-        title = f"<div><b>{escape(printable(self.title))}</b></div>"
-        return f"{title}{html_table(self.head, self.rows, self.right)}{note}"
+        note = tables.line(self.note) if self.note else ""
+        return tables.block(tables.line(self.title, "b"), tables.html(self._head, self.rows, self.right), note)
+
+    @property
+    def _head(self) -> tuple[str, ...]:
+        return self.head if any(each.strip() for each in self.head) else ()
 
     __repr__ = __str__
 
 
 @dataclass(frozen=True)
 class Text:
-    """Lines of text, shown as they are."""
+    """Lines of text, in which nothing moves other text."""
 
     text: str
     data: Any = None
@@ -64,7 +66,7 @@ class Text:
         return self.text if self.data is None else self.data
 
     def __repr__(self) -> str:
-        return self.text
+        return printable(self.text, "\n\t")
 
 
 @dataclass(frozen=True, repr=False)

@@ -15,7 +15,7 @@ from servers.gcs import FakeGCS
 from servers.process import Server
 from servers.seaweedfs import SeaweedFS
 
-from glacier import home
+from glacier import home, redaction
 from glacier.cache import secret
 from glacier.providers.azure.credentials import AzureCredentials
 
@@ -55,9 +55,9 @@ TESTS = count(1)
 
 @pytest.fixture(autouse=True)
 def memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A memory of its own for every test: no cache or history of another one, and nothing in the project's folder."""
+    """A memory of its own for every test, with nothing of another one's; nothing is written to the project's folder."""
     place = tmp_path_factory.getbasetemp() / f"memory-{next(TESTS)}"
-    with home.using(place), secret.using(place / "user"):
+    with home.using(place), secret.using(place / "user"), redaction.unknowing():
         yield
 
 

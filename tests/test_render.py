@@ -25,7 +25,7 @@ from glacier.render.layout import Layout, Spot
 from glacier.render.look import KINDS, LINE, STATES
 from glacier.render.paint import paint
 from glacier.render.plotted import plotted
-from glacier.render.safe import html_text, unlinked, visible
+from glacier.safe import html_text, unlinked, visible
 
 PURE = shutil.which("graphviz-pure", path=sysconfig.get_path("scripts")) or ""
 ENGINES = ("", "none")

@@ -24,8 +24,8 @@ from glacier.config import AwsConfig, AzureConfig, GcpConfig
 from glacier.environment import GlacierEnv
 from glacier.errors import AccessError, GlacierError
 from glacier.providers import AzureProvider
+from glacier.redaction import redacted
 from glacier.resources import Bucket
-from glacier.resources.border import redacted
 
 TABLE = pl.DataFrame({"id": [1, 2, 3]})
 

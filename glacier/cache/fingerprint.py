@@ -197,7 +197,7 @@ class _Walk:
             Unfingerprintable: it cannot be told from another; the error names the part.
         """
         self._at = name
-        self.parts[name] = self._guarded(value).hex()
+        self.parts[name] = self._told(value)
 
     def settings(self, name: str, value: Any) -> None:
         """Take settings as a part: a path in them is a place, and what lies there does not count."""
@@ -219,10 +219,14 @@ class _Walk:
         while self._waiting:
             label, found = self._waiting.popleft()
             self._at = label
-            self.parts[label] = self._guarded(found, self._reached).hex()
+            self.parts[label] = self._told(found, self._reached)
 
     def _reached(self, found: Any) -> bytes:
         return self._function(found, self._at) if isinstance(found, types.FunctionType) else self._class(found)
+
+    def _told(self, value: Any, taken: Callable[[Any], bytes] | None = None) -> str:
+        """Return what stands for a value in the parts, which are kept beside the result: never the value itself."""
+        return _digest(self._guarded(value, taken)).hex()
 
     def _guarded(self, value: Any, taken: Callable[[Any], bytes] | None = None) -> bytes:
         at = self._at
@@ -245,7 +249,7 @@ class _Walk:
         self._kept.append(value)
         if label not in self.parts:
             before, self._at = self._at, label
-            self.parts[label] = self._guarded(value).hex()
+            self.parts[label] = self._told(value)
             self._at = before
         return label.encode()
 

@@ -38,6 +38,7 @@ from glacier.cache import values
 from glacier.cache.locks import held, try_pin
 from glacier.errors import CacheError, DamagedEntryError, ForeignEntryError, GlacierWarning
 from glacier.home import home
+from glacier.safe import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
@@ -120,7 +121,7 @@ class Why:
         if self.hit:
             return f"{self.task}: cached"
         gone = "nothing is cached yet" if self.entry is None else "its result is no longer there"
-        return f"{self.task}: {'; '.join(self.changes) or gone}"
+        return printable(f"{self.task}: {'; '.join(self.changes) or gone}")
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         return {"text/plain": str(self)}

@@ -9,6 +9,7 @@ import typer
 
 import glacier
 from glacier.errors import GlacierError
+from glacier.redaction import quiet, told
 
 __all__ = ["app", "main"]
 
@@ -41,13 +42,13 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Show the vers
 
 
 def _complain(error: Exception) -> None:
+    quiet(error)
     if isinstance(error, GlacierError):
         print(f"error: {error.message}", file=sys.stderr)
         if error.hint:
             print(f"hint: {error.hint}", file=sys.stderr)
     else:
-        lines = str(error).splitlines() or [""]
-        print(f"error: {type(error).__name__}: {lines[0]}", file=sys.stderr)
+        print(f"error: {told(error).splitlines()[0]}", file=sys.stderr)
         print(f"  at {_place(error)}", file=sys.stderr)
     for note in getattr(error, "__notes__", ()):
         print(f"  {note}", file=sys.stderr)

@@ -49,10 +49,10 @@ def drift(
     local_state: LocalState = False,
     debug: Debug = False,
 ) -> None:
-    """Compare what is there with what was generated; exit code 1 where they differ."""
+    """Compare what is there with what was generated; exit code 2 where they differ, as Terraform has it."""
     from glacier import deploy as deploying
 
     found = deploying.drift(folder, environment=env, local_state=local_state)
     print(found)
     if found:
-        raise typer.Exit(1)
+        raise typer.Exit(2)

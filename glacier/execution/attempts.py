@@ -10,6 +10,7 @@ from glacier import context, registry
 from glacier.errors import TaskTimeoutError
 from glacier.execution.cancelling import Cancel
 from glacier.execution.retrying import retrying
+from glacier.redaction import quiet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -121,7 +122,8 @@ def attempt(call: Call, job: Job, note: Note | None = None) -> Any:
     | `retried`   | `attempt`: the one that failed, `error`, `seconds`: until the next |
     | `log`       | `stream`: `stdout`, `stderr` or a logger's name, `level`, `line`   |
 
-    The last error is raised as itself, with a note that names task, pipeline, environment and attempt.
+    The last error is raised as itself, without secrets in its text, and with a note that names task, pipeline,
+    environment and attempt.
 
     Raises:
         TaskTimeoutError: the last attempt took longer than `timeout` seconds.
@@ -133,6 +135,7 @@ def attempt(call: Call, job: Job, note: Note | None = None) -> Any:
     try:
         return _again_and_again(tries) if job.settings["retries"] else tries()
     except Exception as error:
+        quiet(error)
         error.add_note(f"{job}, attempt {tries.count} of {job.settings['retries'] + 1}")
         raise
 

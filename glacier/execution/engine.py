@@ -29,7 +29,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from glacier import context
-from glacier.errors import ExecutorError, PipelineError, told
+from glacier.errors import ExecutorError, PipelineError
 from glacier.execution.attempts import Call, Touched, attempt
 from glacier.execution.caching import Kept, cached, loaded
 from glacier.execution.cancelling import Cancel
@@ -40,6 +40,7 @@ from glacier.execution.selection import is_forced
 from glacier.execution.steps import Facts, StepRun
 from glacier.recording.live import Deferred, plain
 from glacier.recording.steps import ATOMS, NOTHING, replaced
+from glacier.redaction import told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -508,7 +509,7 @@ class Engine:
             self._plans.blame(step, error)
             self._plans.not_computed(step)
         step.state = "failed"
-        step.error = told(error)[:500]
+        step.error = told(error)
         if self._memory is not None:
             self._memory.lost(step)
         if self._tell is not None:

@@ -31,7 +31,8 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from glacier.errors import GlacierWarning, told
+from glacier.errors import GlacierWarning
+from glacier.redaction import told
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

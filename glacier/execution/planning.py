@@ -13,6 +13,7 @@ from glacier.execution.caching import store
 from glacier.recording.steps import Step, replaced
 from glacier.recording.symbol import Symbol
 from glacier.resources import Bucket
+from glacier.safe import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -80,7 +81,8 @@ class RunPlan:
         head = f"{self.pipeline}: {counts['run']} to run, {counts['cached']} cached, {counts['skip']} skipped"
         lines = [f"  {each.name:<{width}}  {each.action:<6}  {_words(each)}".rstrip() for each in self.steps]
         notes = [f"approximate: {note}" for note in self.approximations]
-        return "\n".join([head if not self.reads else f"{head}; {self.reads:,} bytes to read", *lines, *notes])
+        head = head if not self.reads else f"{head}; {self.reads:,} bytes to read"
+        return printable("\n".join([head, *lines, *notes]), "\n")
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         return {"text/plain": str(self)}

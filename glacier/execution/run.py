@@ -14,13 +14,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from glacier import context
-from glacier.errors import told
 from glacier.execution.engine import Engine
 from glacier.execution.events import Stream
 from glacier.execution.selection import Selection, check_forced
 from glacier.execution.steps import State, StepRun
 from glacier.recording import RecordedPipeline, replaced, sites
 from glacier.recording.live import LiveRecorder, plain
+from glacier.redaction import quiet, told
+from glacier.safe import printable
 from glacier.tables import counted, lasting
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class Run:
         """Tell the listeners what an attempt says: see `attempt`."""
         error = details.get("error")
         if isinstance(error, BaseException):
-            details = {**details, "error": told(error)[:500]}
+            details = {**details, "error": told(error)}
         if self.memory is not None:
             self.memory.noted(step, kind, details)
         if self.events:
@@ -121,7 +122,9 @@ class Run:
         width = max([len(step.name) for step in self.tasks], default=0)
         head = f"run {self.id} of {self.pipeline!r} in {self.environment!r}: {self.state}"
         lines = [f"  {step.name:<{width}}  {step.state:<9}  {_note(step)}" for step in self.tasks]
-        return "\n".join([head if self.seconds is None else f"{head} in {lasting(self.seconds)}", *lines])
+        return printable(
+            "\n".join([head if self.seconds is None else f"{head} in {lasting(self.seconds)}", *lines]), "\n"
+        )
 
 
 def execute(run: Run, pipeline: RecordedPipeline, env: Any, body: Callable[[], Any], options: RunOptions) -> Any:
@@ -212,7 +215,7 @@ def _over(run: Run, state: State, start: float, error: BaseException | None = No
                 run.memory.lost(step)
             if run.events:
                 run.tell("cached" if settled else "cancelled", step)
-    text = None if error is None else told(error)[:500]
+    text = None if error is None else told(error)
     if run.memory is not None:
         run.memory.finished(text)
     if run.events:
@@ -282,6 +285,7 @@ def _body_result(body: Callable[[], Any], engine: Engine, recorder: LiveRecorder
 
 
 def _noted(error: BaseException, run: Run) -> BaseException:
+    quiet(error)
     notes = getattr(error, "__notes__", [])
     if not any(f"of pipeline {run.pipeline!r}" in note for note in notes):
         failed = next((step for step in run.steps.values() if step.failure is error), None)

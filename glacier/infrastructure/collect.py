@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import math
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from glacier.graph import Edge, Node
-    from glacier.recording import Trace
+    from glacier.recording import RecordedTask, Trace
     from glacier.settings import Effective
     from glacier.usage import Deed
 
@@ -74,18 +75,26 @@ class _Caller:
     provider: Any
 
 
+# Endings of the labels that providers make of a bucket's or a function's for what belongs to it.
+_BESIDE_BUCKETS = ("_replica",)
+_BESIDE_ROLES = ("_trust", "_tls_only", "_replication", "_schedule", "_starts_by_schedule", "_part")
+
+
 class _Side:
     """What is collected for one provider."""
 
     def __init__(self, provider: Any) -> None:
         self.provider = provider
-        self.names = Labels()
-        self.roles = Labels()
         self.buckets: dict[str, BucketNeed] = {}
         self.functions: dict[str, FunctionNeed] = {}
+        self.own: dict[str, FunctionNeed] = {}
         self.runners: dict[str, Runner] = {}
         self.grants: dict[tuple[str, str, str], Grant] = {}
         self.schedules: list[Schedule] = []
+
+    @property
+    def kind(self) -> str:
+        return type(self.provider).__name__
 
 
 class _Collector:
@@ -94,17 +103,27 @@ class _Collector:
         self.recorded = sorted(recorded, key=lambda each: each.pipeline.name)
         self.whole = whole
         self.sides: list[_Side] = []
+        self.names = Labels(*_BESIDE_BUCKETS)
+        self.roles = Labels(*_BESIDE_ROLES)
         self.warnings: dict[str, None] = {}
 
     def collected(self) -> Collected:
+        self._find_sides()
         for name, found in sorted(self._by_name(Bucket).items()):
             self._bucket(name, found)
         for name, found in sorted(self._by_name(Serverless).items()):
             self._function(name, found)
         for each in self.recorded:
             self._pipeline(each)
-        parts = [(side.provider, self._needs(side)) for side in self.sides]
-        return Collected(tuple(parts), tuple(self.warnings))
+        parts = [(side.provider, self._needs(side)) for side in sorted(self.sides, key=lambda side: side.kind)]
+        return Collected(tuple(parts), tuple(sorted(self.warnings)))
+
+    def _find_sides(self) -> None:
+        """Name the providers in an order of their own, which does not hang on what was registered first."""
+        for each in self._objects:
+            if isinstance(each, Bucket | Serverless) and not self._is_local(each):
+                self._side(each.provider)
+        self.sides.sort(key=lambda side: side.kind)
 
     # --- resources ----------------------------------------------------------------------------------------------
 
@@ -154,10 +173,21 @@ class _Collector:
         side = self.sides[name[0]]
         effective = self._effective(f"bucket {name[1]!r}", found)
         registered = self._registered(found)
-        label = side.names.of(self._first(found) or name[1])
+        label = self._label(self.names, side, found, name[1])
         config = _typed(side.provider.bucket_class, effective, f"bucket {name[1]!r}")
         paths = tuple(sorted({each.path for each in found}))
+        if config.existing:
+            self._warn_of_ignored(name[1], effective)
         side.buckets[name[1]] = BucketNeed(name[1], label, config, effective, paths, registered)
+
+    def _label(self, labels: Labels, side: _Side, found: Sequence[Any], name: str) -> str:
+        first = self._first(found)
+        return labels.of(name, side.kind) if first is None else labels.of(first, f"{side.kind} registered")
+
+    def _warn_of_ignored(self, name: str, effective: Effective) -> None:
+        said = {row.setting.partition(".")[0] for row in effective.rows if row.level == "resource"} - _OF_EXISTING
+        if said:
+            self._warn(f"bucket {name} is there already: its {', '.join(sorted(said))} are left as they are there")
 
     def _function(self, name: tuple[int, str], found: list[Serverless]) -> None:
         side, what = self.sides[name[0]], f"function {name[1]!r}"
@@ -168,11 +198,15 @@ class _Collector:
         handler, callers = found[0].handler, self._timeouts(found)
         if handler == PLACEHOLDER:
             raise InfrastructureError(f"{what} has the placeholder {handler!r} as its handler", hint="name a real one")
+        if "." not in handler:
+            handler = f"main.{handler}"
         package = package_of(handler.rpartition(".")[0], self._folders)
+        if package is None:
+            self._warn(f"{what}: no file has its handler {handler!r}; build the zip and name it in the variable")
         side.functions[name[1]] = self._need(
             side,
             found,
-            label=side.roles.of(self._first(found) or name[1]),
+            label=self._label(self.roles, side, found, name[1]),
             handler=handler,
             timeout=callers,
             package=package,
@@ -193,10 +227,12 @@ class _Collector:
         origin: str,
     ) -> FunctionNeed:
         name, what = found[0].function_name, f"function {found[0].function_name!r}"
+        if package is not None and package.left_out:
+            some = ", ".join(package.left_out[:3]) + (", ..." if len(package.left_out) > 3 else "")
+            self._warn(f"{what}: only Python files are in its package, and not {some}")
         effective = self._effective(what, found)
         config = _typed(side.provider.function_class, effective, what)
         runtime = getattr(config, "runtime", None) or found[0].runtime
-        self._warn_of_package(what, handler, package)
         return FunctionNeed(
             name=name,
             label=label,
@@ -210,10 +246,6 @@ class _Collector:
             monitored=_is_monitored(effective),
             origin=origin,
         )
-
-    def _warn_of_package(self, what: str, handler: str, package: Package | None) -> None:
-        if package is None:
-            self._warn(f"{what}: no file has its handler {handler!r}; build the zip and name it in the variable")
 
     def _effective(self, what: str, found: Sequence[Any]) -> Effective:
         """Return the settings of resources that are one thing in the cloud.
@@ -261,6 +293,12 @@ class _Collector:
     # --- pipelines ----------------------------------------------------------------------------------------------
 
     def _pipeline(self, recorded: Recorded) -> None:
+        for note in recorded.trace.approximations:
+            where = f" ({Path(note.site.file).name}:{note.site.line})" if note.site else ""
+            said = f"pipeline {recorded.pipeline.name}: {note.reason}{where}"
+            self._warn(f"{said}; look whether all that it needs is there")
+        for task in recorded.trace.tasks.values():
+            self._warn_of_unseen(task)
         if recorded.pipeline.schedule is not None:
             self._scheduled(recorded)
         callers = {node.key: self._caller(recorded, node) for node in recorded.trace.graph if node.kind != "resource"}
@@ -268,68 +306,104 @@ class _Collector:
             for resource in recorded.trace.resources.get(edge.source, ())[:1]:
                 self._grant(callers[edge.target], resource, edge)
 
+    def _warn_of_unseen(self, task: RecordedTask) -> None:
+        """Say so where a task uses resources that neither its parameters nor the names in its source tell of."""
+        outside = inspect.getclosurevars(task.fn)
+        values = {**outside.globals, **outside.nonlocals}
+        used = [each for each in values.values() if issubclass(type(each), Bucket | Serverless)]
+        given = {name for name, each in values.items() if _gives_resources(each)}
+        asked = sorted(task.usage.asked & {*task.signature.parameters, *given})
+        for what in (
+            *sorted(map(repr, used)),
+            *(f"resources of {name} that its source does not name" for name in asked),
+        ):
+            self._warn(
+                f"task {task.name}: it uses {what}, for which there is no permission; make them parameters, or ask the "
+                "environment for them by name"
+            )
+
     def _caller(self, recorded: Recorded, node: Node) -> _Caller:
         task = recorded.trace.tasks.get(node.key)
-        local = getattr(self.env.compute, "function_class", None) is None
-        if task is None or local or node.config.get("executor") not in FUNCTION_EXECUTORS:
+        if task is None or self._computes_here or node.config.get("executor") not in FUNCTION_EXECUTORS:
             return _Caller(recorded, node, "", None)
         name = f"{recorded.pipeline.name}-{task.name}"
-        function = self._own_function(recorded, name, task.fn, node.config.get("timeout"), f"task {task.name}")
+        function = self._own_function(name, task.fn, node.config.get("timeout"), f"task {task.name}")
         side, use = self._side(self.env.compute), Use(recorded.pipeline.name, task.name, node.site)
         called = Serverless(side.provider, function.name, function.handler)
         self._keep(side, self._runner(side, recorded), called, ("call",), use)
         return _Caller(recorded, node, function.label, self.env.compute)
 
+    @cached_property
+    def _computes_here(self) -> bool:
+        """Whether functions run on this machine, where nothing has to be built for them."""
+        return getattr(self.env.compute, "function_class", None) is None
+
     def _scheduled(self, recorded: Recorded) -> None:
         pipeline = recorded.pipeline
-        timeouts = [node.config.get("timeout") or 0 for node in recorded.trace.graph.tasks]
-        function = self._own_function(
-            recorded, f"{pipeline.name}-runner", pipeline.fn, sum(timeouts) or None, f"pipeline {pipeline.name}"
-        )
+        if self._computes_here:
+            self._warn(f"pipeline {pipeline.name}: its functions run on this machine, where nothing keeps its schedule")
+            return
+        timeout = _longest([node.config for node in recorded.trace.graph.tasks])
+        function = self._own_function(f"{pipeline.name}-runner", pipeline.fn, timeout, f"pipeline {pipeline.name}")
         code = pipeline.fn.__code__
         site = Site(code.co_filename, code.co_firstlineno)
         self._side(self.env.compute).schedules.append(Schedule(pipeline.name, pipeline.schedule, function, site))
 
-    def _own_function(
-        self, recorded: Recorded, name: str, fn: Callable[..., Any], timeout: float | None, origin: str
-    ) -> FunctionNeed:
+    def _own_function(self, name: str, fn: Callable[..., Any], timeout: float | None, origin: str) -> FunctionNeed:
         """Return the function as which a task or a pipeline runs."""
-        side = self._side(self.env.compute)
-        name = _function_name(name)
-        if name not in side.functions:
-            module, folder = _home_of(fn)
-            entry = {f"{ENTRY}.py": (Path(__file__).parent / "entry.py").read_bytes()}
-            local = "<locals>" in fn.__qualname__
-            package = package_of(module, (folder,), entry) if folder and not local else None
-            stand_in = Serverless(side.provider, name, f"{ENTRY}.handler")
-            side.functions[name] = self._need(
-                side,
-                [stand_in],
-                label=side.roles.of(name),
-                handler=f"{ENTRY}.handler",
-                timeout=timeout,
-                package=package,
-                variables={"GLACIER_TARGET": f"{module}:{fn.__name__}", "GLACIER_HOME": "/tmp/.glacier"},  # noqa: S108
-                origin=origin,
+        side, key = self._side(self.env.compute), f"{name} {origin} {fn.__module__}:{fn.__qualname__}"
+        if key not in side.own:
+            function = self._made(side, _unlike(side.functions, _function_name(name), key), fn, timeout, origin)
+            side.own[key] = side.functions[function.name] = function
+        return side.own[key]
+
+    def _made(self, side: _Side, name: str, fn: Callable[..., Any], timeout: float | None, origin: str) -> FunctionNeed:
+        module, folder = _home_of(fn)
+        target = self._name_of(fn)
+        entry = {f"{ENTRY}.py": (Path(__file__).parent / "entry.py").read_bytes()}
+        package = package_of(module, (folder,), entry) if folder and target else None
+        if package is None:
+            why = "is defined in no file" if folder is None else "has no name of its own in a module"
+            self._warn(
+                f"{origin}: it {why}, so that its function cannot find it; move it to a module, or build the zip and "
+                "name it in the variable"
             )
-            if local:
-                self._warn(
-                    f"{origin}: it is defined inside a function, where {ENTRY} cannot find it; move it to a file"
-                )
-            else:
-                self._warn_of_environment(fn, origin)
-        return side.functions[name]
+        else:
+            self._warn_of_environment(fn, origin)
+        return self._need(
+            side,
+            [Serverless(side.provider, name, f"{ENTRY}.handler")],
+            label=self.roles.of(name, side.kind),
+            handler=f"{ENTRY}.handler",
+            timeout=timeout,
+            package=package,
+            variables={"GLACIER_TARGET": f"{module}:{target or fn.__name__}", "GLACIER_HOME": "/tmp/.glacier"},  # noqa: S108
+            origin=origin,
+        )
+
+    def _name_of(self, fn: Callable[..., Any]) -> str | None:
+        """Return the name by which its module knows a task or a pipeline of this environment, else of any, else none.
+
+        A function that is known there only as itself is found too, and runs without an environment.
+        """
+        bound = {name: each for name, each in fn.__globals__.items() if _is_of(each, fn)}
+        mine = [name for name, each in bound.items() if self._is_mine(each)]
+        plain = [name for name, each in fn.__globals__.items() if each is fn]
+        return next(iter((*mine, *bound, *plain)), None)
+
+    def _is_mine(self, defined: Any) -> bool:
+        return defined.env is not None and defined.env.configuration() == self.env.configuration()
 
     def _warn_of_environment(self, fn: Callable[..., Any], origin: str) -> None:
         """Say so where a function will not find in its file the environment for which it is generated."""
-        defined = getattr(fn.__globals__.get(fn.__name__), "env", None)
-        if defined is None:
+        defined = fn.__globals__[str(self._name_of(fn))]
+        if getattr(defined, "env", None) is None:
             self._warn(
                 f"{origin}: in its file it has no environment, and its function has no resources but its event's"
             )
-        elif defined.configuration() != self.env.configuration():
+        elif not self._is_mine(defined):
             self._warn(
-                f"{origin}: in its file it belongs to environment {defined.name!r}, and there its function runs; "
+                f"{origin}: in its file it belongs to environment {defined.env.name!r}, and there its function runs; "
                 f"define it in {self.env.name!r}"
             )
 
@@ -363,12 +437,12 @@ class _Collector:
 
     def _runner(self, side: _Side, recorded: Recorded) -> str:
         pipeline = recorded.pipeline
-        if pipeline.schedule is not None:
-            mine = side.functions.get(_function_name(f"{pipeline.name}-runner"))
+        if pipeline.schedule is not None and not self._computes_here:
+            mine = next((each.function for each in side.schedules if each.pipeline == pipeline.name), None)
             if mine is not None:
                 return mine.label
             self._warn(f"pipeline {pipeline.name}: its runner needs credentials of {side.provider.get_provider_type()}")
-        label = side.roles.of(f"{pipeline.name}-runner")
+        label = self.roles.of(f"{pipeline.name}-runner", "runner")
         side.runners.setdefault(pipeline.name, Runner(pipeline.name, label))
         return label
 
@@ -378,8 +452,9 @@ class _Collector:
         tags = _tags(self.env.resource_settings(Bucket(side.provider, "any", "any")))
         return Needs(
             environment=self.env.name,
+            only="" if self.whole else "-".join(each.pipeline.name for each in self.recorded),
             pipelines=tuple(each.pipeline.name for each in self.recorded),
-            labels=side.names,
+            labels=self.names,
             buckets=_by_label(side.buckets),
             functions=_by_label(side.functions),
             runners=_sorted(side.runners),
@@ -413,6 +488,29 @@ def _typed(kind: type[Any] | None, effective: Effective, what: str) -> Any:
         raise ConfigError(f"{what}: its effective settings do not fit together: {said}") from error
 
 
+_OF_EXISTING = {"existing", "storage_account", "encryption", "kms_key"}
+"""What is said of a bucket that is there already, and not what it should be like."""
+
+
+def _longest(tasks: Sequence[Mapping[str, Any]]) -> float | None:
+    """Return how long tasks may take one after another with all their attempts, None where one of them has no limit."""
+    timeouts = [each.get("timeout") for each in tasks]
+    if not timeouts or None in timeouts:
+        return None
+    return sum(timeout * (1 + each.get("retries", 0)) for timeout, each in zip(timeouts, tasks, strict=True))
+
+
+def _is_of(value: Any, fn: Callable[..., Any]) -> bool:
+    """Whether a value is a task or a pipeline of a function; other values are not asked, they may be lazy."""
+    return type(value).__module__ == "glacier.tasks" and getattr(value, "fn", None) is fn
+
+
+def _gives_resources(value: Any) -> bool:
+    """Whether this is an environment or a provider; the class is asked, as a value may be lazy."""
+    kind = cast("type[Any]", type(value))
+    return hasattr(kind, "list_resources") or callable(getattr(kind, "bucket", None))
+
+
 def _is_monitored(effective: Effective) -> bool:
     return _tags(effective).get("monitoring") == "enabled"
 
@@ -439,6 +537,11 @@ def _function_name(name: str) -> str:
     if len(plain) <= 63 and plain[0].isalpha():
         return plain
     return f"g-{plain[:50]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def _unlike(taken: Mapping[str, Any], name: str, key: str) -> str:
+    """Return a function's name that is not taken; a second one gets a mark of what it is, the same in every run."""
+    return name if name not in taken else f"{name[:54].rstrip('-')}-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
 
 
 _OF_BUCKETS: frozenset[Deed] = frozenset({"look", "read", "write", "delete"})

@@ -20,7 +20,7 @@ def handler(event: dict[str, Any] | None, context: Any) -> Any:
     if hasattr(target, "bind") and hasattr(target, "graph"):
         target.run(**(event or {}))
         return {"pipeline": target.name}
-    if target.env is None:
-        return target.fn(**(event or {}))
+    if getattr(target, "env", None) is None:
+        return getattr(target, "fn", target)(**(event or {}))
     args, known = target.signature.fill("task", target.name, target.env, (), event or {})
     return target.fn(*args, **known)

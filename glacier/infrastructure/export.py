@@ -11,6 +11,7 @@ from glacier.errors import ConfigError, InfrastructureError, did_you_mean
 from glacier.infrastructure import readme
 from glacier.infrastructure.collect import Collected, Recorded, collect
 from glacier.infrastructure.unify import unified
+from glacier.safe import printable
 from glacier.terraform import Block, Document, hcl, json_form, nested, variable, write_files
 from glacier.terraform.hcl import arguments
 
@@ -77,7 +78,7 @@ class Generated(dict[str, Any]):
         lines = [f"{self['output_dir']}: {len(self['resources'])} resources in {len(self['files'])} files"]
         lines += [f"  {kind} {name}" for kind, names in changes.items() for name in names]
         lines += [f"{each['name']}: {each['outcome']}{each['said'] and ': '}{each['said']}" for each in self._checks]
-        return "\n".join([*lines, *(f"warning: {line}" for line in self["warnings"])])
+        return printable("\n".join([*lines, *(f"warning: {line}" for line in self["warnings"])]), "\n")
 
     @property
     def _checks(self) -> Sequence[Mapping[str, str]]:
@@ -101,15 +102,25 @@ def export(
     """
     if format not in ("hcl", "json"):
         raise ConfigError(f"Terraform is not written as {format!r}", hint=did_you_mean(str(format), ("hcl", "json")))
+    _check_names([target.env.name for target in targets])
     drawn = [_drawn(target) for target in targets]
     module = unified({each.name: each.document for each in drawn}, {each.name: each.values for each in drawn})
     files = {**_texts(module.document, drawn, format), **_environments(module.values, drawn)}
     contents = {name: _encoded(text) for name, text in files.items()}
-    contents.update({name: data for each in drawn for name, data in each.assets.items()})
+    contents = _together(contents, *(each.assets for each in drawn))
     seeds = {name: text.encode() for each in drawn for name, text in _backend_files(each).items()}
     resources = {address: about for each in drawn for address, about in each.resources.items()}
     written = write_files(output_dir, contents, seeds=seeds, resources=resources, force=force, check=check)
     return _generated(drawn, written)
+
+
+def _check_names(names: Sequence[str]) -> None:
+    twice = next((name for name in names if [each.casefold() for each in names].count(name.casefold()) > 1), None)
+    if twice is not None:
+        raise ConfigError(
+            f"two of the environments are called {twice!r}",
+            hint="name them apart: GlacierEnv(provider, name=...) - each has files of its own in the module",
+        )
 
 
 @dataclass(frozen=True)
@@ -125,7 +136,7 @@ class _Drawn:
 
     @property
     def assets(self) -> dict[str, bytes]:
-        return {name: data for each in self.blueprints for name, data in each.assets.items()}
+        return _together({}, *(each.assets for each in self.blueprints))
 
     @property
     def backend(self) -> Backend | None:
@@ -138,6 +149,22 @@ class _Drawn:
     @property
     def resources(self) -> dict[str, str]:
         return {address: about for each in self.blueprints for address, about in each.resources.items()}
+
+
+def _together(*parts: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return files of several origins.
+
+    Raises:
+        InfrastructureError: two of them are different files of one name.
+    """
+    found: dict[str, bytes] = {}
+    for name, data in (item for part in parts for item in part.items()):
+        if found.setdefault(name, data) != data:
+            raise InfrastructureError(
+                f"{name} would be two different files",
+                hint="give functions of different clouds or environments names of their own, or a folder each",
+            )
+    return found
 
 
 def _drawn(target: Target) -> _Drawn:
@@ -162,7 +189,7 @@ def _drawn(target: Target) -> _Drawn:
 
 def _warnings(collected: Collected, blueprints: Iterable[Blueprint]) -> tuple[str, ...]:
     said = [*collected.warnings, *(line for each in blueprints for line in each.warnings)]
-    return tuple(dict.fromkeys(said))
+    return tuple(dict.fromkeys(sorted(said)))
 
 
 def _document(blueprints: Sequence[Blueprint]) -> Document:

@@ -154,6 +154,7 @@ class Needs:
 
     Attributes:
         environment: its name.
+        only: the pipeline whose module this is, "" where it is the whole environment's.
         pipelines: the names of the pipelines, sorted.
         buckets, functions: sorted by label.
         schedules: sorted by the pipeline's name.
@@ -174,6 +175,12 @@ class Needs:
     schedules: tuple[Schedule, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict[str, str])
     monitored: bool = False
+    only: str = ""
+
+    @property
+    def module(self) -> str:
+        """What tells the modules of one account apart: the environment, or `ENVIRONMENT/PIPELINE`."""
+        return f"{self.environment}/{self.only}" if self.only else self.environment
 
     def of(self, principal: str) -> tuple[Grant, ...]:
         """Return what a principal needs."""

@@ -21,10 +21,15 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 @dataclass(frozen=True)
 class Package:
-    """The files of a function, by path in its zip; `imports` names the installed packages that they need besides."""
+    """The files of a function, by path in its zip.
+
+    `imports` names the installed packages that they need besides, `left_out` the files in their folders that are no
+    Python.
+    """
 
     files: Mapping[str, bytes] = field(repr=False)
     imports: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     @cached_property
     def zip(self) -> bytes:
@@ -33,7 +38,7 @@ class Package:
 
     def adding(self, files: Mapping[str, bytes]) -> Package:
         """Return a package with further files, for a cloud that wants an entry file of its own."""
-        return Package({**self.files, **files}, self.imports)
+        return Package({**self.files, **files}, self.imports, self.left_out)
 
 
 def zipped(files: Mapping[str, bytes]) -> bytes:
@@ -62,6 +67,7 @@ def package_of(module: str, folders: tuple[Path, ...], extra: Mapping[str, bytes
 def _collected(folder: Path, module: str, extra: Mapping[str, bytes]) -> Package:
     files: dict[str, bytes] = dict(extra)
     needed: set[str] = set()
+    others: set[str] = set()
     todo = [module]
     seen: set[str] = set()
     while todo:
@@ -70,26 +76,35 @@ def _collected(folder: Path, module: str, extra: Mapping[str, bytes]) -> Package
             continue
         seen.add(name)
         for path in _sources(folder, name):
+            if path.suffix != ".py":
+                others.add(path.relative_to(folder).as_posix())
+                continue
             contents = path.read_bytes()
             files[path.relative_to(folder).as_posix()] = contents
             for imported in _imports(contents):
                 (todo.append if _file(folder, imported) else needed.add)(imported)
     for contents in extra.values():
         needed.update(_imports(contents))
-    return Package(files, tuple(sorted(name for name in needed if _installed(name))))
+    return Package(files, tuple(sorted(name for name in needed if _installed(name))), tuple(sorted(others)))
 
 
 def _sources(folder: Path, module: str) -> Iterator[Path]:
+    """Yield the file of a module, or all files of the folder that it is or lies in but hidden ones and bytecode."""
     top = folder / module.partition(".")[0]
-    if top.is_dir():
-        yield from sorted(path for path in top.rglob("*.py") if path.is_file())
-    else:
-        yield top.with_suffix(".py")
+    file = _file(folder, module)
+    if file is not None and file.parent == folder:
+        yield file
+        return
+    for path in sorted(top.rglob("*")):
+        inside = path.relative_to(folder).parts
+        if path.is_file() and not any(part.startswith((".", "__pycache__")) for part in inside):
+            yield path
 
 
 def _file(folder: Path, module: str) -> Path | None:
+    """Return a module's file; where both a folder and a file have its name, Python takes the one with __init__.py."""
     base = folder.joinpath(*module.split("."))
-    return next((path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()), None)
+    return next((path for path in (base / "__init__.py", base.with_suffix(".py")) if path.is_file()), None)
 
 
 def _imports(contents: bytes) -> set[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from glacier.errors import InfrastructureError
-from glacier.terraform import Block, Call, Document, Ref, Text, Value, identifier, variable
+from glacier.terraform import Block, Call, Document, Labels, Ref, Text, Value, variable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,11 +26,12 @@ class Module:
 def unified(documents: Mapping[str, Document], values: Mapping[str, Mapping[str, Value]]) -> Module:
     """Lay the documents of several environments over each other.
 
-    An argument with different values becomes a variable, named after the block and the argument. Blocks must be the
-    same in all of them: what has another shape is another module.
+    An argument with different values becomes a variable, named after the block and the argument; of a text or a list
+    with code in it, each part that differs does. Blocks must be the same in all of them: what has another shape is
+    another module.
 
     Raises:
-        InfrastructureError: a block, an argument or a nested block is missing in one of the environments.
+        InfrastructureError: a block or a nested block is missing in one of the environments, or code differs.
     """
     names = list(documents)
     if len(names) == 1:
@@ -54,6 +55,7 @@ class _Lift:
 
     values: dict[str, dict[str, Value]]
     variables: list[Block] = field(default_factory=list[Block])
+    labels: Labels = field(default_factory=Labels)
 
     @property
     def names(self) -> list[str]:
@@ -67,15 +69,17 @@ class _Lift:
                 odd = next((each for each in (*shape, *shapes[0]) if shape.count(each) != shapes[0].count(each)), None)
                 what = ".".join((odd[0], *odd[1])) if odd else "the order of blocks"
                 raise _differs(self.names, f"{what} in {where} is not the same in {name}")
-        for counterparts in zip(*several, strict=True):
-            yield self.block(where, counterparts)
+        kinds = [kind for kind, _ in shapes[0]]
+        for place, counterparts in enumerate(zip(*several, strict=True)):
+            number = kinds[: place + 1].count(kinds[place]) if kinds.count(kinds[place]) > 1 else ""
+            yield self.block(f"{where}.{kinds[place]}{number and f'_{number}'}", counterparts)
 
     def block(self, where: str, several: Sequence[Block]) -> Block:
-        """Return one block for all environments."""
+        """Return one block for all environments; `where` is the place of a block without labels."""
         first = several[0]
         if all(block == first for block in several):
             return first
-        here = first.address if first.labels else f"{where}.{first.kind}"
+        here = first.address if first.labels else where
         keys = list(dict.fromkeys(key for block in several for key in block.arguments))
         given = {key: [block.arguments.get(key) for block in several] for key in keys}
         arguments = {
@@ -90,24 +94,26 @@ class _Lift:
         """Return the value that all share, or the reference to a variable that holds each one's."""
         if all(value == several[0] and type(value) is type(several[0]) for value in several):
             return several[0]
-        if any(_has_code(value) for value in several):
-            if all(isinstance(value, Mapping) for value in several):
-                return self._object(where, cast("Sequence[Mapping[str, Value]]", several))
+        if not any(_has_code(value) for value in several):
+            return self._variable(where, several)
+        if all(isinstance(value, Mapping) for value in several):
+            return self._object(where, cast("Sequence[Mapping[str, Value]]", several))
+        parts = _parts(several)
+        if parts is None:
             raise _differs(self.names, f"{where} is not the same, and no plain value")
-        return self._variable(where, several)
+        made = [self.argument(f"{where}.{place}", each) for place, each in enumerate(zip(*parts, strict=True), 1)]
+        return Text(*cast("list[str | Ref | Call]", made)) if isinstance(several[0], Text) else made
 
     def _object(self, where: str, several: Sequence[Mapping[str, Value]]) -> dict[str, Value]:
         keys = dict.fromkeys(key for value in several for key in value)
         return {key: self.argument(f"{where}.{key}", [value.get(key) for value in several]) for key in keys}
 
     def _variable(self, where: str, several: Sequence[Value]) -> Value:
-        name = identifier(where)
+        name = self.labels.of(where)
         for environment, value in zip(self.names, several, strict=True):
             self.values[environment][name] = value
-        block = variable(name, _type(several), f"Value of {where}.")
-        if block not in self.variables:
-            self.variables.append(block)
-        return block.ref
+        self.variables.append(variable(name, _type(several), f"Value of {where}."))
+        return self.variables[-1].ref
 
 
 _LITERAL = {("output", "description"), ("variable", "description")}
@@ -117,6 +123,18 @@ _LITERAL = {("output", "description"), ("variable", "description")}
 def _told(several: Sequence[Value]) -> str:
     """Return what each environment says of one thing, each text once."""
     return " / ".join(dict.fromkeys(str(value) for value in several))
+
+
+def _parts(several: Sequence[Value]) -> list[Sequence[Value]] | None:
+    """Return the parts of texts or lists that have as many of them, of the same kinds, else None."""
+    if all(isinstance(value, Text) for value in several):
+        parts = [cast("Text", value).parts for value in several]
+    elif all(isinstance(value, list | tuple) for value in several):
+        parts = [cast("Sequence[Value]", value) for value in several]
+    else:
+        return None
+    kinds = [[type(part) for part in each] for each in parts]
+    return cast("list[Sequence[Value]]", parts) if all(each == kinds[0] for each in kinds) else None
 
 
 def _has_code(value: Value) -> bool:

@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from glacier import context
 from glacier.errors import AccessError, MissingExtraError
+from glacier.redaction import remember
 from glacier.resources import polars_functions
 from glacier.resources.formats import escaped, is_pattern
 from glacier.resources.listing import literal
@@ -169,14 +170,22 @@ class Credentials(ABC):
 
     def __call__(self) -> tuple[dict[str, str | None], int | None]:
         """Return the credentials as Polars wants them, with the time of expiry in seconds since 1970."""
-        found, expires = self.fetch()
+        found, expires = self._fetched()
         named: dict[str, str | None] = {self.polars_names[name]: value for name, value in found.items()}
         return named, None if expires is None else int(expires.timestamp())
 
     def for_obstore(self) -> Any:
         """Return the credentials as obstore wants them."""
-        found, expires = self.fetch()
+        found, expires = self._fetched()
         return {**found, "expires_at": expires}
+
+    def _fetched(self) -> tuple[dict[str, str], datetime | None]:
+        """Fetch, and let nothing tell the secrets from then on."""
+        found, expires = self.fetch()
+        for name, value in found.items():
+            if name != "access_key_id":
+                remember(value)
+        return found, expires
 
     def missing(self, why: str, hint: str) -> AccessError:
         """Make the error for credentials that are not to be had."""

@@ -11,6 +11,7 @@ from glacier.errors import PipelineError
 from glacier.graph import Graph
 from glacier.recording import sites
 from glacier.recording.steps import ATOMS, Resource, Spot, Step, nested
+from glacier.redaction import learn
 from glacier.resources import Bucket, Serverless
 
 if TYPE_CHECKING:
@@ -225,7 +226,8 @@ class Recorder(ABC):
         self._last = step
 
     def _sources(self, value: Any) -> Iterator[Step | Resource]:
-        """Yield what stands in a value that is no handle itself."""
+        """Yield what stands in a value that is no handle itself; nothing tells it from now on if it is a secret."""
+        learn((value,))
         yield from self.steps_within(value)
         known = self._by_identity.get(id(value))
         if known is None and _is_resource(value):

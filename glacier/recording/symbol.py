@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from glacier.recording import sites
 from glacier.recording.steps import operands
+from glacier.redaction import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -187,7 +188,7 @@ def _brief(value: Any) -> str:
 
 
 def _plain_text(value: Any) -> str:
-    return repr(value) if type(value) in _SCALARS else f"<{type(value).__name__}>"
+    return redacted(repr(value)) if type(value) in _SCALARS else f"<{type(value).__name__}>"
 
 
 def _lazy_frame(mark: str) -> Any:

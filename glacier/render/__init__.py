@@ -3,7 +3,6 @@
 | module       | what it holds                                                        |
 |--------------|----------------------------------------------------------------------|
 | picture      | the nouns: Box, Arrow, Picture                                       |
-| safe         | foreign text made harmless                                           |
 | folding      | a large Picture with whole groups as one box each                    |
 | look         | colours, signs and sizes                                             |
 | layout       | where everything stands: what both layouts give and the painter takes |
@@ -25,7 +24,6 @@ from glacier.render.forms import lay_out, mimebundle, png, svg
 from glacier.render.layout import Layout
 from glacier.render.look import STATES, StateLook
 from glacier.render.picture import Arrow, ArrowStyle, Box, BoxKind, Picture
-from glacier.render.safe import html_text, visible
 from glacier.render.words import mermaid, text
 
 __all__ = [
@@ -41,12 +39,10 @@ __all__ = [
     "dot",
     "engine",
     "fold",
-    "html_text",
     "lay_out",
     "mermaid",
     "mimebundle",
     "png",
     "svg",
     "text",
-    "visible",
 ]

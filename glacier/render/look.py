@@ -11,7 +11,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from glacier.render.safe import visible
+from glacier.safe import visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

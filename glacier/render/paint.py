@@ -23,7 +23,7 @@ from glacier.render.look import (
     story,
     text_width,
 )
-from glacier.render.safe import unlinked
+from glacier.safe import unlinked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

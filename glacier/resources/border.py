@@ -16,6 +16,7 @@ from glacier.errors import (
     ObjectExistsError,
     ObjectNotFoundError,
 )
+from glacier.redaction import redacted
 from glacier.resources.formats import FORMATS, looks_like
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from glacier.resources.protocols import Storage
 
-__all__ = ["Place", "crossing", "not_readable", "redacted"]
+__all__ = ["Place", "crossing", "not_readable"]
 
 
 class Place(Protocol):
@@ -239,14 +240,4 @@ def _failed(error: Exception, place: Place, doing: str) -> GlacierError:
 def _line(error: Exception) -> str:
     """Return the first line of a message: obstore and Polars append whole paragraphs of their insides."""
     lines = str(error).strip().splitlines()
-    return redacted(lines[0])[:300] if lines else type(error).__name__
-
-
-def redacted(text: str) -> str:
-    """Return a message without signatures, keys and passwords that addresses in it may carry."""
-    return re.sub(
-        r"(?i)((?:sig|signature|token|x-amz-[a-z-]+|accountkey|secret[a-z_]*|password)=)[^&\s\"']+|(?<=//)[^/@\s]+@"
-        r"|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
-        lambda found: f"{found[1] or ''}***",
-        text,
-    )
+    return redacted(lines[0], 300) if lines else type(error).__name__

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from glacier import context
+from glacier import context, tables
 from glacier.errors import ConfigError, GlacierError, ObjectExistsError, ObjectNotFoundError
 from glacier.resources import formats, polars_functions, reading, writing
 from glacier.resources.border import crossing
@@ -266,7 +265,7 @@ class Bucket:
         return f"Bucket({where!r}, format={self.format!r})"
 
     def _repr_html_(self) -> str:
-        return f"<code>{html.escape(repr(self))}</code>"
+        return tables.line(repr(self), "code")
 
     # --- how ----------------------------------------------------------------------------------------------------
 

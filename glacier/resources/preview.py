@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import html
 import io
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from glacier import tables
 from glacier.errors import ConfigError
 from glacier.jsonable import jsonable
 from glacier.resources import formats, reading
 from glacier.resources.listing import ObjectInfo, entries
 from glacier.resources.parts import Parts, Unclear, readable
 from glacier.resources.peeking import INFERRED, Head, Wish, peek
+from glacier.safe import printable
 from glacier.tables import counted
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class Preview:
         import polars as pl
 
         with pl.Config(tbl_rows=self.rows.height, tbl_cols=-1, tbl_hide_dataframe_shape=True):
-            return f"{self.summary}\n{self.rows}"
+            return printable(f"{self.summary}\n{self.rows}", "\n")
 
     def plain(self) -> dict[str, Any]:
         """Return what is shown in JSON's own types."""
@@ -91,7 +92,7 @@ class Preview:
 
         with pl.Config(tbl_rows=self.rows.height, tbl_cols=-1, tbl_hide_dataframe_shape=True):
             table: str = self.rows._repr_html_()  # pyright: ignore[reportPrivateUsage]
-            return f"<div>{html.escape(self.summary)}</div>{table}"
+            return tables.block(tables.line(self.summary), printable(table, "\n"))
 
 
 def preview(bucket: Bucket, n: int, columns: Sequence[str] | None, where: pl.Expr | str | None) -> Preview:

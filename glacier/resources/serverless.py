@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from glacier import tables
 from glacier.resources.verbs import verb
 
 if TYPE_CHECKING:
@@ -88,4 +88,4 @@ class Serverless:
         return f"Serverless({self.function_name!r}, handler={self.handler!r})"
 
     def _repr_html_(self) -> str:
-        return f"<code>{html.escape(repr(self))}</code>"
+        return tables.line(repr(self), "code")

@@ -204,17 +204,21 @@ def identifier(name: str) -> str:
 
 
 class Labels:
-    """Hands out labels, each once: two names that read alike get a suffix made of the name, the same in every run."""
+    """Hands out labels, each once: two names that read alike get a suffix made of the name, the same in every run.
 
-    def __init__(self) -> None:
-        self._taken: dict[str, str] = {}
+    A name that ends in one of `endings` always gets the suffix: they are for what is labelled after something else.
+    """
 
-    def of(self, name: str) -> str:
-        """Return the label of a name; asked again for the same name, the same label."""
-        near = identifier(name)
-        if self._taken.setdefault(near, name) != name:
-            near = f"{near}_{_digest(name)}"
-            self._taken[near] = name
+    def __init__(self, *endings: str) -> None:
+        self._endings = endings
+        self._taken: dict[str, tuple[str, str]] = {}
+
+    def of(self, name: str, kind: str = "") -> str:
+        """Return the label of a thing of some kind; asked again for the same one, the same label."""
+        near, thing = identifier(name), (kind, name)
+        if near.endswith(self._endings) or self._taken.setdefault(near, thing) != thing:
+            near = f"{near}_{_digest(f'{kind} {name}' if kind else name)}"
+            self._taken[near] = thing
         return near
 
 

@@ -10,7 +10,8 @@
 | was not written by Glacier                | refused, also with `force`                                |
 | is a start for the user (`seeds`)         | written where nothing is, then the user's own             |
 
-What is refused is found before anything is written.
+What is refused is found before anything is written. What is about to be written stands in the manifest before it is, so
+that a call that was killed in the midst of it can be made again.
 """
 
 from __future__ import annotations
@@ -21,17 +22,20 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from glacier.errors import InfrastructureError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 __all__ = ["MANIFEST", "Written", "read_manifest", "read_resources", "write_files"]
 
 MANIFEST = ".glacier-manifest.json"
 """The file that says which files of a folder are Glacier's, and what it wrote."""
+
+_VERSION = 1
+_UNFINISHED = ".glacier-part"
 
 
 @dataclass(frozen=True)
@@ -72,20 +76,19 @@ def write_files(
     happen.
 
     Raises:
-        InfrastructureError: a file was edited by hand, or is not Glacier's; nothing has been written then.
+        InfrastructureError: a file was edited by hand, or is not Glacier's, and nothing has been written; or the folder
+            cannot be written.
     """
     root = Path(folder)
-    known = read_manifest(root)
-    problems = [problem for name in (*files, *(seeds or {})) if (problem := _outside(root, name))]
-    problems += [problem for name in files if (problem := _refusal(root, name, files[name], known, force))]
-    gone = [name for name in known if name not in files and (root / name).is_file() and name not in (seeds or {})]
-    problems += [_edited(root / name) for name in gone if not force and _digest(root / name) != known[name]]
-    if problems:
-        raise InfrastructureError("; ".join(problems), hint=_hint(problems))
-    plan = _plan(root, files, seeds or {}, gone)
-    if not check:
-        _carry_out(plan, files, seeds or {})
-        _keep(root / MANIFEST, files, resources or {})
+    try:
+        plan = _planned(root, files, seeds or {}, force)
+        if not check:
+            _carry_out(plan, files, seeds or {}, resources or {})
+    except OSError as error:
+        raise InfrastructureError(
+            f"{root} cannot be written: {error.strerror or error}" + (f": {error.filename}" if error.filename else ""),
+            hint="each file is a whole one, old or new: mend it and call again",
+        ) from error
     return plan
 
 
@@ -95,7 +98,7 @@ def read_manifest(root: Path) -> dict[str, str]:
     Raises:
         InfrastructureError: the manifest is damaged.
     """
-    return _read(root / MANIFEST, "files")
+    return _read(root / MANIFEST)["files"]
 
 
 def read_resources(root: Path) -> dict[str, str]:
@@ -104,19 +107,45 @@ def read_resources(root: Path) -> dict[str, str]:
     Raises:
         InfrastructureError: the manifest is damaged.
     """
-    return _read(root / MANIFEST, "resources")
+    return _read(root / MANIFEST)["resources"]
 
 
-def _read(path: Path, key: str) -> dict[str, str]:
+def _read(path: Path) -> dict[str, dict[str, str]]:
+    """Return the tables of a manifest: `files`, `resources`, and `writing`: what an unfinished call would have left."""
+    tables = ("files", "writing", "resources")
     if not path.is_file():
-        return {}
+        return {table: {} for table in tables}
     try:
-        found = json.loads(path.read_text("utf-8"))[key]
-        return {str(name): str(value) for name, value in cast("dict[object, object]", found).items()}
+        found = json.loads(path.read_text("utf-8"))
+        version = found.get("version", _VERSION)
+        given = {table: found["files"] if table == "files" else found.get(table, {}) for table in tables}
+        read = {table: {str(name): str(value) for name, value in given[table].items()} for table in tables}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InfrastructureError(
             f"{path} is damaged", hint="restore it from version control, or generate into an empty folder"
         ) from error
+    if version != _VERSION:
+        raise InfrastructureError(f"{path} was written by another version of Glacier", hint="use that or a newer one")
+    return read
+
+
+def _planned(root: Path, files: Mapping[str, bytes], seeds: Mapping[str, bytes], force: bool) -> Written:
+    known = _known(root)
+    problems = [problem for name in (*files, *seeds, *known) if (problem := _outside(root, name))]
+    problems += [problem for name in files if (problem := _refusal(root, name, files[name], known, force))]
+    gone = [name for name in known if name not in files and (root / name).is_file() and name not in seeds]
+    if not problems and not force:
+        problems += [_edited(root / name) for name in gone if _digest(root / name) not in known[name]]
+    if problems:
+        raise InfrastructureError("; ".join(dict.fromkeys(problems)), hint=_hint(problems))
+    return _plan(root, files, seeds, gone)
+
+
+def _known(root: Path) -> dict[str, tuple[str, ...]]:
+    """Return the hashes that each of Glacier's files may have: as it was left, or was about to be."""
+    read = _read(root / MANIFEST)
+    names = dict.fromkeys((*read["files"], *read["writing"]))
+    return {name: tuple(read[each][name] for each in ("files", "writing") if name in read[each]) for name in names}
 
 
 def _outside(root: Path, name: str) -> str | None:
@@ -126,14 +155,14 @@ def _outside(root: Path, name: str) -> str | None:
     return None
 
 
-def _refusal(root: Path, name: str, contents: bytes, known: Mapping[str, str], force: bool) -> str | None:
+def _refusal(root: Path, name: str, contents: bytes, known: Mapping[str, tuple[str, ...]], force: bool) -> str | None:
     path = root / name
     if not os.path.lexists(path):
         return None
     if path.is_symlink() or not path.is_file():
         return _foreign(path)
     found = _digest(path)
-    if found == hashlib.sha256(contents).hexdigest() or found == known.get(name):
+    if found == hashlib.sha256(contents).hexdigest() or found in known.get(name, ()):
         return None
     if name not in known:
         return _foreign(path)
@@ -168,24 +197,37 @@ def _plan(root: Path, files: Mapping[str, bytes], seeds: Mapping[str, bytes], go
     )
 
 
-def _carry_out(plan: Written, files: Mapping[str, bytes], seeds: Mapping[str, bytes]) -> None:
+def _carry_out(
+    plan: Written, files: Mapping[str, bytes], seeds: Mapping[str, bytes], resources: Mapping[str, str]
+) -> None:
+    manifest = plan.folder / MANIFEST
+    after = {name: hashlib.sha256(files[name]).hexdigest() for name in sorted(files)}
+    if not plan.clean:
+        before = _read(manifest)
+        _keep(manifest, {**before, "writing": after})
+        _sweep({(plan.folder / name).parent for name in (*files, *seeds)})
     for name in (*plan.new, *plan.changed):
         _write(plan.folder / name, files[name] if name in files else seeds[name])
     for name in plan.removed:
         (plan.folder / name).unlink()
+    _keep(manifest, {"files": after, "resources": {name: resources[name] for name in sorted(resources)}})
 
 
-def _keep(path: Path, files: Mapping[str, bytes], resources: Mapping[str, str]) -> None:
-    digests = {name: hashlib.sha256(files[name]).hexdigest() for name in sorted(files)}
-    known = {"version": 1, "files": digests, "resources": {name: resources[name] for name in sorted(resources)}}
-    contents = f"{json.dumps(known, indent=2, ensure_ascii=False)}\n".encode()
+def _keep(path: Path, tables: Mapping[str, Mapping[str, str]]) -> None:
+    contents = f"{json.dumps({'version': _VERSION, **tables}, indent=2, ensure_ascii=False)}\n".encode()
     if not path.is_file() or path.read_bytes() != contents:
         _write(path, contents)
 
 
+def _sweep(folders: Iterable[Path]) -> None:
+    """Remove what a call that was killed has left half-written."""
+    for stale in [path for folder in folders for path in folder.glob(f".*{_UNFINISHED}")]:
+        stale.unlink(missing_ok=True)
+
+
 def _write(path: Path, contents: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.", suffix=_UNFINISHED)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(contents)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
+import signal
 import subprocess
+import sys
+import tempfile
 from typing import TYPE_CHECKING, Any
 
 from glacier.errors import InfrastructureError
@@ -41,18 +45,71 @@ def run(
 
     Raises:
         InfrastructureError: the program is not installed, or its exit code is not allowed.
+        KeyboardInterrupt: it was interrupted, and Terraform has come to its end.
     """
-    done = subprocess.run(  # noqa: S603 - the program is terraform, the arguments are ours
-        [program(), command, *options],
-        cwd=folder,
-        env={**os.environ, **_OWN},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = _done([program(), command, *options], folder)
     if allowed is not None and done.returncode not in allowed:
-        raise InfrastructureError(f"terraform {command} in {folder} failed: {said(done)}")
+        why = said(done)
+        raise InfrastructureError(f"terraform {command} in {folder} failed: {why}", hint=_next_step(why))
     return done
+
+
+def _done(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run Terraform in a session of its own, with files for what it says.
+
+    So it outlives this process: killed in the midst of an apply, or by a pipe that nobody reads, it would leave a lock,
+    and resources that no state knows.
+    """
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(  # noqa: S603 - the program is terraform, the arguments are ours
+            command,
+            cwd=folder,
+            env={**os.environ, **_OWN},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=errors,
+            start_new_session=True,
+        )
+        _wait(process)
+        output.seek(0)
+        errors.seek(0)
+        return subprocess.CompletedProcess(
+            command, process.returncode, output.read().decode(errors="replace"), errors.read().decode(errors="replace")
+        )
+
+
+def _wait(process: subprocess.Popen[bytes]) -> None:
+    """Wait for Terraform; each interrupt is passed on: after one it ends in good order, after a second at once."""
+    interrupted: KeyboardInterrupt | None = None
+    while process.poll() is None:
+        try:
+            process.wait()
+        except KeyboardInterrupt as error:
+            interrupted = error
+            process.send_signal(signal.SIGINT)
+            print("waiting for Terraform, which was asked to stop ...", file=sys.stderr)
+    if interrupted is not None:
+        raise interrupted
+
+
+_NEXT_STEPS = (
+    (
+        "available provider packages|Failed to install provider",
+        "run it where Terraform reaches its registry, or name a mirror of the providers in its CLI configuration",
+    ),
+    (
+        "acquiring the state lock",
+        "somebody else is at work, or a run was cut short: ask who the error names, then terraform force-unlock ID",
+    ),
+    (
+        "Backend configuration changed|Backend type changed|Backend configuration block has changed",
+        "move the state to where the backend file says now: terraform init -migrate-state -backend-config=FILE",
+    ),
+)
+
+
+def _next_step(why: str) -> str | None:
+    return next((step for pattern, step in _NEXT_STEPS if re.search(pattern, why)), None)
 
 
 def lines(output: str) -> Iterator[dict[str, Any]]:
@@ -76,4 +133,5 @@ def said(done: subprocess.CompletedProcess[str]) -> str:
 
 def worded(diagnostic: dict[str, Any]) -> str:
     """Return one of Terraform's diagnostics as text."""
-    return f"{diagnostic['summary']}: {diagnostic.get('detail', '')}".strip(": ")
+    about = f"{diagnostic['address']}: " if diagnostic.get("address") else ""
+    return about + f"{diagnostic['summary']}: {diagnostic.get('detail', '')}".strip(": ")

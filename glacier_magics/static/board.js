@@ -1,5 +1,5 @@
-// A graph and its run. The kernel lays the graph out once; from then on only `states` changes, one entry a box, and only
-// boxes whose entry differs from what is shown are touched.
+// A graph and its run. The kernel lays the graph out once; from then on only `states` changes, one line a box, and only
+// boxes whose line differs from what is shown are touched.
 
 const FINISHED = new Set(["done", "cached", "planned", "skipped"]);
 const OVER = new Set([...FINISHED, "failed", "cancelled"]);
@@ -154,12 +154,11 @@ function drawBoard(model, host) {
   const ready = (box) => box.state === "waiting" && !box.when && box.kind !== "resource" &&
     box.needs.every((need) => boxes.get(need).kind === "resource" || FINISHED.has(boxes.get(need).state));
   function apply() {
-    const states = model.get("states");
     const touched = new Set();
-    for (const [id, entry] of Object.entries(states)) {
+    for (const entry of model.get("states").split("\n")) {
+      const [id, state, note, rows, time, tries] = entry.split("\t");
       const box = boxes.get(id);
       if (!box || box.entry === entry) continue;
-      const [state, note, rows, time, tries] = entry.split("\t");
       Object.assign(box, { entry, state, note, rows, time, tries: Number(tries), since: MOVING.has(state) ? performance.now() : null });
       touched.add(box);
       for (const reader of readers.get(id)) touched.add(boxes.get(reader));

@@ -16,7 +16,7 @@ from glacier.tables import lasting
 from glacier_magics.widgets import markup
 from glacier_magics.widgets.ledger import Ledger, graph_of
 from glacier_magics.widgets.messages import BOARD
-from glacier_magics.widgets.pages import Pages, text_of
+from glacier_magics.widgets.pages import Pages, said
 from glacier_magics.widgets.sheet import Sheet
 from glacier_magics.widgets.shown import Shown, in_notebook
 from glacier_magics.widgets.tables import facts_of, nulls_of
@@ -39,7 +39,7 @@ __all__ = ["Board", "Live"]
 
 WHITE = "white"
 """What saved pictures stand on: nobody knows the page they will be read on."""
-EVERY = 0.05
+EVERY = 0.1
 """Seconds between two updates of the page, at least."""
 SHARE = 25
 """How many times longer than it takes to tell the page, nothing is told: it never costs more than 4 % of a run."""
@@ -67,6 +67,7 @@ class Board(Shown):
         self.view = view
         self.sheet = Sheet(self.graph, env)
         self.ledger = Ledger(self.sheet)
+        self._lines_told: dict[str, str] = {}
         if run is not None:
             self.ledger.record(run)
 
@@ -82,11 +83,16 @@ class Board(Shown):
             view=self.view,
             sheet=self.sheet.plain,
             svg=self.sheet.svg(),
-            states=_told(self.ledger.entries()),
+            states=self._spelled(self.ledger.entries()),
             details=self.ledger.details(),
             run=self.ledger.run,
             shown={},
         )
+
+    def _spelled(self, entries: Mapping[str, Entry]) -> str:
+        """Return all entries as text, a line each, with those that are new: text costs the widget machinery least."""
+        self._lines_told.update({box: "\t".join([box, *map(str, entry)]) for box, entry in entries.items()})
+        return "\n".join(self._lines_told.values())
 
     def _look(self, wish: Look) -> None:
         node = self.sheet.node(wish.box)
@@ -188,7 +194,7 @@ class Live(Board):
         self._thread: threading.Thread | None = None
 
     def __call__(self, event: Event) -> None:
-        """Take an event of the run; the page hears of it at most 20 times a second."""
+        """Take an event of the run; the page hears of it at most 10 times a second."""
         self.ledger.note(event)
         if not self._news.is_set():
             self._news.set()
@@ -232,7 +238,7 @@ class Live(Board):
         with self._flushing, self.front.hold_sync():
             entries, details = self.ledger.take()
             if entries:
-                self.front.states = {**self.front.states, **_told(entries)}
+                self.front.states = self._spelled(entries)
             if details:
                 self.front.details = {**self.front.details, **details}
             if self.front.run != self.ledger.run:
@@ -245,11 +251,6 @@ class Live(Board):
             started = time.perf_counter()
             self.flush()
             self._over.wait(max(EVERY, SHARE * (time.perf_counter() - started)))
-
-
-def _told(entries: Mapping[str, Entry]) -> dict[str, str]:
-    """Return entries as text, which costs the widget machinery least; no tab is in a part of it."""
-    return {box: "\t".join(map(str, entry)) for box, entry in entries.items()}
 
 
 def _nothing() -> dict[str, Any]:
@@ -268,4 +269,4 @@ def _value_shown(value: Any, name: str) -> dict[str, Any]:
         return _nothing() | {"title": f"{name}: {value.height:,} rows", "page": page}
     if kind == "LazyFrame":
         return _nothing() | {"text": "a lazy plan: it is computed where it is collected"}
-    return _nothing() | {"text": (text_of(value) or "")[:500]}
+    return _nothing() | {"text": "" if value is None else clean(said(value), 500)}

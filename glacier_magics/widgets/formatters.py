@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from glacier.errors import told
+from glacier.redaction import told
 from glacier_magics import widgets
 
 if TYPE_CHECKING:

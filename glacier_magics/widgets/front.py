@@ -15,7 +15,8 @@ import anywidget
 import traitlets
 from pydantic import TypeAdapter, ValidationError
 
-from glacier.errors import GlacierError, told
+from glacier.errors import GlacierError
+from glacier.redaction import told
 from glacier_magics.widgets.texts import clean
 
 if TYPE_CHECKING:
@@ -80,14 +81,17 @@ def _words(error: Exception) -> str:
 
 
 class BoardFront(Front):
-    """A graph: `sheet` and `svg` stay as they are, `states`, `details` and `run` follow the run, `shown` the clicks."""
+    """A graph: `sheet` and `svg` stay as they are, `states`, `details` and `run` follow the run, `shown` the clicks.
+
+    `states` has a line for each box, of its id, state, note, rows, time and tries with tabs between them.
+    """
 
     _esm = _module("board")
 
     view = traitlets.Unicode("graph").tag(sync=True)
     sheet = traitlets.Dict().tag(sync=True)
     svg = traitlets.Unicode().tag(sync=True)
-    states = traitlets.Dict().tag(sync=True)
+    states = traitlets.Unicode().tag(sync=True)
     details = traitlets.Dict().tag(sync=True)
     run = traitlets.Dict().tag(sync=True)
     shown = traitlets.Dict().tag(sync=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
-from glacier.render import visible
+from glacier.safe import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -6,7 +6,7 @@ import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from glacier.render import visible
+from glacier.safe import visible
 from glacier_magics.widgets.sketch import MOST, sketch
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-__all__ = ["COLUMNS", "Pages", "text_of"]
+__all__ = ["COLUMNS", "Pages", "said", "text_of"]
 
 COLUMNS = 100
 """Columns that are shown; a note tells of the others."""
@@ -114,11 +114,12 @@ def _type(kind: pl.DataType) -> str:
 
 def text_of(value: Any) -> str | None:
     """Return a value as text that is safe to show; None stays None."""
-    if value is None:
-        return None
+    return None if value is None else visible(said(value), _CELL)
+
+
+def said(value: Any) -> str:
+    """Return what a value says of itself; a foreign one may raise whatever it likes."""
     try:
-        text = value if isinstance(value, str) else str(value)
+        return value if isinstance(value, str) else str(value)
     except Exception as error:
-        # A foreign object may raise whatever it likes when it is to describe itself.
-        text = f"<{type(value).__name__}: {type(error).__name__} in its __str__>"
-    return visible(text, _CELL)
+        return f"<{type(value).__name__}: {type(error).__name__} in its __str__>"

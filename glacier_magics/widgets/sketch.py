@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 from polars.exceptions import PolarsError
 
-from glacier.render import visible
+from glacier.safe import visible
 
 if TYPE_CHECKING:
     from typing import Any

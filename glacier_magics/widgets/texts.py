@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from glacier.render import visible
-from glacier.resources.border import redacted
+from glacier.redaction import redacted
+from glacier.safe import visible
 
 __all__ = ["clean"]
 
 
 def clean(text: str, limit: int = 200, keep: str = "") -> str:
-    """Return a text without the secrets that addresses carry, as `visible` shows it."""
-    return visible(redacted(text[: 4 * limit]), limit, keep=keep)
+    """Return a text without secrets, as `visible` shows it."""
+    return visible(redacted(text, 4 * limit), limit, keep=keep)

@@ -4,10 +4,15 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser
+from servers.azurite import Azurite
+from servers.gcs import FakeGCS
+from servers.moto import Moto
 
+from browser import planted
 from browser.lab import DARK, LIGHT, Lab, Notebook, chromium
 
 SHOTS = Path(__file__).parents[2] / "test-output" / "browser"
@@ -21,9 +26,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """The JupyterLab."""
-    with Lab(tmp_path_factory.mktemp("notebooks")) as lab:
+def clouds() -> Iterator[dict[str, Any]]:
+    """The clouds that the lab's environment names. Few tests need them: all but one are started there."""
+    with FakeGCS() as gcs:
+        yield {"aws": Moto(), "azure": Azurite(), "gcp": gcs}
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory, clouds: dict[str, Any]) -> Iterator[Lab]:
+    """The JupyterLab, with secrets in its environment."""
+    endpoints = {kind: cloud.endpoint for kind, cloud in clouds.items()}
+    environment = planted.plant(tmp_path_factory.mktemp("planted"), endpoints)
+    with Lab(tmp_path_factory.mktemp("notebooks"), environment) as lab:
         yield lab
 
 

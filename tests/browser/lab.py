@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -46,16 +46,21 @@ SERVER = {
 
 
 class Lab:
-    """A running JupyterLab whose files, settings and kernels are in a temporary folder."""
+    """A running JupyterLab whose files, settings and kernels are in a temporary folder.
 
-    def __init__(self, root: Path) -> None:
+    `environment` has the variables that it, and every kernel, sees beside this process's own.
+    """
+
+    def __init__(self, root: Path, environment: Mapping[str, str] | None = None) -> None:
         self.root = root
         self.url = ""
         self._home = tempfile.TemporaryDirectory(prefix="lab-")
+        self.home = Path(self._home.name)
+        self.environment = {**_environment(self.home), **(environment or {})}
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> "Lab":
-        home = Path(self._home.name)
+        home = self.home
         for name, settings in SETTINGS.items():
             file = home / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -65,7 +70,7 @@ class Lab:
         command += [sys.executable, "-P", "-m", "jupyterlab", "--no-browser", "--allow-root"]
         command += [f"--{name}={value}" for name, value in {**SERVER, "ServerApp.root_dir": str(self.root)}.items()]
         with (home / "lab.log").open("wb") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, env=_environment(home))
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, env=self.environment)
         self._wait(home)
         return self
 
@@ -95,15 +100,12 @@ class Lab:
     def trust(self, name: str) -> None:
         """Sign a notebook as if this user had run it."""
         command = [str(Path(sys.executable).with_name("jupyter-trust")), str(self.root / name)]
-        subprocess.run(command, check=True, capture_output=True, env=_environment(Path(self._home.name)))
+        subprocess.run(command, check=True, capture_output=True, env=self.environment)
 
-    def write(self, name: str, *cells: str, outputs: dict[int, list[Any]] | None = None) -> Path:
-        """Write a notebook of code cells."""
-        made = [
-            {"cell_type": "code", "id": f"cell{number}", "metadata": {}, "source": source, "execution_count": None}
-            | {"outputs": (outputs or {}).get(number, [])}
-            for number, source in enumerate(cells)
-        ]
+    def write(self, name: str, *cells: str, tags: Sequence[str] = ()) -> Path:
+        """Write a notebook of code cells, each with these tags."""
+        common = {"cell_type": "code", "metadata": {"tags": [*tags]}, "execution_count": None, "outputs": []}
+        made = [{"id": f"cell{number}", "source": source, **common} for number, source in enumerate(cells)]
         kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
         file = self.root / name
         file.write_text(json.dumps({"cells": made, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}))
@@ -179,6 +181,12 @@ class Notebook:
         """Run every cell, and wait for nothing."""
         self.page.evaluate("() => { jupyterapp.commands.execute('notebook:run-all-cells'); }")
 
+    def ran(self, cell: int) -> None:
+        """Wait until a cell has run, also where one before it fails and is tagged `raises-exception`."""
+        prompt = "document.querySelectorAll('.jp-InputPrompt')[cell].innerText"
+        self.page.wait_for_function(f"(cell) => /[0-9]/.test({prompt})", arg=cell)
+        self.idle()
+
     def type_and_run(self, source: str) -> None:
         """Put a new cell below the last one, run it, and wait until the kernel is idle."""
         self.page.evaluate(
@@ -202,11 +210,11 @@ class Notebook:
 
     def outputs(self, cell: int) -> list[dict[str, Any]]:
         """Save the notebook and return the outputs of a cell, each text in one piece."""
-        outputs = self.save()["cells"][cell]["outputs"]
-        for output in outputs:
-            data = output.get("data", {})
-            output["data"] = {kind: "".join(text) if isinstance(text, list) else text for kind, text in data.items()}
-        return outputs
+        return self.all_outputs()[cell]
+
+    def all_outputs(self) -> list[list[dict[str, Any]]]:
+        """Save the notebook and return the outputs of every cell, each text in one piece."""
+        return [list(map(_in_one_piece, cell["outputs"])) for cell in self.save()["cells"]]
 
     def theme(self, name: str) -> None:
         """Change the theme."""
@@ -217,3 +225,15 @@ class Notebook:
     def close(self) -> None:
         """End the kernel."""
         self.page.evaluate("() => globalThis.jupyterapp?.shell.currentWidget?.sessionContext.shutdown()")
+
+
+def _in_one_piece(output: dict[str, Any]) -> dict[str, Any]:
+    """Return an output whose texts are no lists of lines; what a stream said or a traceback is under `text`."""
+    data = {
+        kind: _joined(text) if kind != "application/json" else text for kind, text in output.get("data", {}).items()
+    }
+    return {**output, "data": data, "text": _joined(output.get("text") or "\n".join(output.get("traceback", "")))}
+
+
+def _joined(text: str | list[str]) -> str:
+    return "".join(text)

@@ -180,7 +180,7 @@ def test_copies_go_to_a_second_provider(tmp_path: Path) -> None:
     to = {"destination_bucket": "sales-copy", "destination_region": "us-west-2"}
     copied = here.provider.bucket("sales", path="x.parquet", config=S3Config(replication_config=to))
     reading(here, copied).run(mode="generate", output_dir=tmp_path)
-    assert 'alias  = "us_west_2"\n  region = "us-west-2"' in (tmp_path / "providers.tf").read_text()
+    assert 'alias   = "us_west_2"\n  region  = "us-west-2"' in (tmp_path / "providers.tf").read_text()
     assert set(blocks(tmp_path, "aws_s3_bucket")) == {"sales", "sales_replica"}
     assert set(blocks(tmp_path, "aws_s3_bucket_versioning")) == {"sales", "sales_replica"}
     assert "aws_s3_bucket_replication_configuration" in (tmp_path / "storage.tf").read_text()

@@ -1,6 +1,14 @@
 """Generated infrastructure is planned, applied after a yes, compared, and told of, by the commands too."""
 
+import fcntl
+import json
+import os
 import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +18,7 @@ from typer.testing import CliRunner
 from glacier.cli import app
 from glacier.deploy import Change, Deployment, Plan, deploy, drift
 from glacier.errors import InfrastructureError
-from glacier.terraform import Block, hcl, output, resource, variable, write_files
+from glacier.terraform import Block, hcl, nested, output, resource, variable, write_files
 from glacier.terraform.hcl import arguments
 from terraform.terraform_cli import MISSING
 
@@ -40,7 +48,7 @@ def folder(tmp_path: Path) -> Path:
     return module(tmp_path / "infra")
 
 
-def module(folder: Path, value: str = "one", names: tuple[str, ...] = ("prod",)) -> Path:
+def module(folder: Path, value: str = "one", names: tuple[str, ...] = ("prod",), told: str | None = None) -> Path:
     kept = resource("terraform_data", "kept", input=value)
     blocks = [
         Block("terraform", (), {"required_version": ">= 1.10"}, (Block("backend", ("local",)),)),
@@ -48,10 +56,11 @@ def module(folder: Path, value: str = "one", names: tuple[str, ...] = ("prod",))
         kept,
         output("kept", "What is kept.", kept.ref.output),
         output("hidden", "A secret.", "hush", sensitive=True),
+        *([] if told is None else [output("told", "Something.", told)]),
     ]
     files = {"main.tf": hcl(blocks).encode()}
     files |= {f"environments/{name}.tfvars": arguments({"environment": name}).encode() for name in names}
-    seeds = {f"backends/{name}.local.tfbackend": b'# path = ...\npath = "prod.tfstate"\n' for name in names}
+    seeds = {f"backends/{name}.local.tfbackend": f'# path = ...\npath = "{name}.tfstate"\n'.encode() for name in names}
     write_files(folder, files, seeds=seeds, resources={"terraform_data.kept": "bucket sales"})
     return folder
 
@@ -99,8 +108,142 @@ def test_drift_is_what_a_plan_would_change(folder: Path) -> None:
 @needs_terraform
 def test_state_can_stay_in_the_folder(folder: Path) -> None:
     deploy(folder, yes=True, local_state=True)
-    assert (folder / "terraform.tfstate").exists()
+    assert (folder / "prod.tfstate").exists()
     assert 'backend "local"' in (folder / "backend_override.tf").read_text()
+    (folder / "prod.tfstate").rename(folder / "terraform.tfstate")
+    with pytest.raises(InfrastructureError, match=r"if it is that of prod, call it prod\.tfstate"):
+        deploy(folder, local_state=True)
+
+
+@needs_terraform
+@pytest.mark.parametrize("local_state", [False, True])
+def test_environments_of_one_folder_have_a_state_each(tmp_path: Path, local_state: bool) -> None:
+    folder = module(tmp_path, names=("dev", "prod"))
+    for name in ("dev", "prod", "dev"):
+        done = deploy(folder, environment=name, yes=True, local_state=local_state)
+        assert done.outputs == {"kept": "one"}
+        assert not drift(folder, environment=name)
+    states = [json.loads((folder / f"{name}.tfstate").read_text()) for name in ("dev", "prod")]
+    assert [len(state["resources"]) for state in states] == [1, 1]
+    assert len({state["lineage"] for state in states}) == 2
+
+
+@needs_terraform
+def test_a_state_that_was_moved_away_is_not_begun_anew(folder: Path) -> None:
+    deploy(folder, yes=True)
+    (folder / "backends" / "prod.local.tfbackend").write_text('path = "elsewhere.tfstate"\n')
+    with pytest.raises(
+        InfrastructureError, match=r"(?s)Backend configuration changed.*-migrate-state -backend-config=FILE"
+    ):
+        deploy(folder, yes=True)
+
+
+@needs_terraform
+def test_a_change_of_outputs_alone_is_a_change(folder: Path) -> None:
+    deploy(folder, yes=True)
+    module(folder, told="another")
+    assert drift(folder).changes == (Change("output.told", "create"),)
+    assert deploy(folder, yes=True).outputs == {"kept": "one", "told": "another"}
+    assert not drift(folder)
+
+
+@needs_terraform
+def test_what_is_only_moved_or_forgotten_is_shown_too(folder: Path) -> None:
+    deploy(folder, yes=True)
+    text = (folder / "main.tf").read_text()
+    (folder / "main.tf").write_text(text.replace("kept", "held"))
+    (folder / "moved.tf").write_text("moved {\n  from = terraform_data.kept\n  to = terraform_data.held\n}\n")
+    assert Change("terraform_data.held", "move") in drift(folder).changes
+    (folder / "moved.tf").write_text(
+        "removed {\n  from = terraform_data.kept\n  lifecycle {\n    destroy = false\n  }\n}\n"
+    )
+    found = drift(folder)
+    assert Change("terraform_data.kept", "forget", "bucket sales") in found.changes
+    assert "1 to forget" in str(found)
+
+
+@needs_terraform
+def test_terraforms_own_folder_may_be_elsewhere(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TF_DATA_DIR", str(tmp_path / "data"))
+    assert deploy(folder, yes=True).applied
+    assert not (folder / ".terraform").exists()
+    assert not list(tmp_path.rglob("*.tfplan"))
+
+
+@needs_terraform
+def test_where_no_registry_is_reached_the_error_says_what_to_do(folder: Path) -> None:
+    nowhere = nested("required_providers", nowhere={"source": "localhost:1/nobody/nowhere"})
+    (folder / "more.tf").write_text(hcl([Block("terraform", (), {}, (nowhere,))]))
+    with pytest.raises(InfrastructureError, match=r"(?s)terraform init in .* failed: .*name a mirror of the providers"):
+        deploy(folder, yes=True)
+
+
+@needs_terraform
+def test_a_state_that_somebody_else_holds_is_waited_for_by_nobody(folder: Path) -> None:
+    deploy(folder, yes=True)
+    module(folder, "two")
+    with (folder / "prod.tfstate").open("r+b") as held:
+        fcntl.lockf(held, fcntl.LOCK_EX)
+        with pytest.raises(InfrastructureError, match=r"(?s)acquiring the state lock.*terraform force-unlock"):
+            deploy(folder, yes=True)
+        assert drift(folder)
+    assert deploy(folder, yes=True).applied
+
+
+@needs_terraform
+def test_an_apply_that_fails_keeps_what_it_made_and_no_plan(folder: Path) -> None:
+    slow(folder, "exit 3")
+    with pytest.raises(InfrastructureError, match=r"(?s)terraform apply in .* failed: .*slow.*exit status 3"):
+        deploy(folder, yes=True)
+    assert not list(folder.rglob("*.tfplan"))
+    assert "kept" in (folder / "prod.tfstate").read_text()
+
+
+def slow(folder: Path, command: str) -> None:
+    """Add a resource that takes its time."""
+    provisioner = f'  provisioner "local-exec" {{\n    command = "{command}"\n  }}\n'
+    after = "  depends_on = [terraform_data.kept]\n"
+    (folder / "slow.tf").write_text(f'resource "terraform_data" "slow" {{\n{after}{provisioner}}}\n')
+
+
+DEPLOYING = "import sys\nfrom glacier.deploy import deploy\ndeploy(sys.argv[1], yes=True)\n"
+
+
+@needs_terraform
+def test_an_interrupt_waits_until_terraform_has_kept_what_it_made(folder: Path) -> None:
+    slow(folder, "touch begun; sleep 60")
+    command = [sys.executable, "-c", DEPLOYING, str(folder)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    wait_until(lambda: (folder / "begun").exists() or process.poll() is not None)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == -signal.SIGINT, said
+    assert "waiting for Terraform" in said
+    state = json.loads((folder / "prod.tfstate").read_text())
+    assert "kept" in {each["name"] for each in state["resources"]}
+    assert not list(folder.glob(".*.lock.info"))
+    assert not list(folder.rglob("*.tfplan"))
+    (folder / "slow.tf").unlink()
+    assert deploy(folder, yes=True).outputs["kept"] == "one"
+
+
+@needs_terraform
+def test_terraform_comes_to_its_end_also_where_glacier_is_killed(folder: Path) -> None:
+    slow(folder, "touch begun; sleep 2")
+    process = subprocess.Popen([sys.executable, "-c", DEPLOYING, str(folder)], start_new_session=True)
+    wait_until(lambda: (folder / "begun").exists() or process.poll() is not None)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    wait_until(lambda: "slow" in (folder / "prod.tfstate").read_text() and not list(folder.glob(".*.lock.info")))
+    assert not drift(folder)
+
+
+def wait_until(done: Callable[[], bool]) -> None:
+    for _ in range(1200):
+        if done():
+            return
+        time.sleep(0.1)
+    pytest.fail("it did not come to pass")
 
 
 @needs_terraform
@@ -146,7 +289,7 @@ def test_the_command_asks_before_it_applies(folder: Path) -> None:
     assert (refused.exit_code, "Apply this?" in refused.output) == (0, True)
     planned = glacier("deploy", str(folder), "--plan")
     assert (planned.exit_code, "Apply this?" in planned.output) == (0, False)
-    assert glacier("drift", str(folder)).exit_code == 1
+    assert glacier("drift", str(folder)).exit_code == 2
     applied = glacier("deploy", str(folder), input="y\n")
     assert (applied.exit_code, "kept = one" in applied.output, "hush" in applied.output) == (0, True, False)
     clean = glacier("drift", str(folder))

@@ -1,12 +1,14 @@
 """A folder of generated files: what is Glacier's is kept up to date, what is the user's stays."""
 
-import os
+import contextlib
+import errno
+import json
 from pathlib import Path
 
 import pytest
 
 from glacier.errors import InfrastructureError
-from glacier.terraform.files import MANIFEST, read_manifest, write_files
+from glacier.terraform.files import MANIFEST, read_manifest, read_resources, write_files
 
 FILES = {"a.tf": b"a", "environments/dev.tfvars": b"b"}
 SEEDS = {"backends/dev.s3.tfbackend": b"start"}
@@ -102,18 +104,84 @@ def test_a_check_writes_nothing(tmp_path: Path) -> None:
 
 def test_a_failure_leaves_whole_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_files(tmp_path, FILES)
-    real = os.replace
-    monkeypatch.setattr(Path, "replace", lambda self, target: (_ for _ in ()).throw(OSError("disk full")))
-    with pytest.raises(OSError, match="disk full"):
+
+    def full(self: Path, target: Path) -> Path:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(InfrastructureError, match=r"cannot be written: No space left on device.*call again"):
         write_files(tmp_path, {"a.tf": b"longer than before"})
     monkeypatch.undo()
-    assert os.replace is real
     assert contents(tmp_path) == FILES
     assert write_files(tmp_path, {"a.tf": b"longer than before"}).changed == ("a.tf",)
 
 
-def test_a_damaged_manifest_says_so(tmp_path: Path) -> None:
+@pytest.mark.parametrize("place", ["file", "file/below"])
+def test_a_folder_that_cannot_be_is_told_of(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").write_bytes(b"theirs")
+    with pytest.raises(InfrastructureError, match="cannot be written"):
+        write_files(tmp_path / place, FILES)
+    assert (tmp_path / "file").read_bytes() == b"theirs"
+
+
+@pytest.mark.parametrize("writes", range(6))
+@pytest.mark.parametrize("before", [{}, {"a.tf": b"old", "gone.tf": b"old"}])
+def test_a_call_that_was_killed_can_be_made_again_with_something_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: dict[str, bytes], writes: int
+) -> None:
+    """Nothing of it may count as an edit by hand, or as a file of somebody else."""
+    write_files(tmp_path, before)
+    killed_after(writes, monkeypatch)
+    with contextlib.suppress(KeyboardInterrupt):
+        write_files(tmp_path, {"a.tf": b"new", "b.tf": b"new", "c.tf": b"new"}, seeds=SEEDS)
+    monkeypatch.undo()
+    (tmp_path / ".b.tf.xyz.glacier-part").write_bytes(b"half")
+    write_files(tmp_path, {"a.tf": b"newer", "b.tf": b"newer"}, seeds=SEEDS)
+    assert contents(tmp_path) == {"a.tf": b"newer", "b.tf": b"newer", **SEEDS}
+
+
+def killed_after(writes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = iter(range(writes))
+    real = Path.replace
+
+    def replace(self: Path, target: Path) -> Path:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+
+
+@pytest.mark.parametrize(
+    "manifest", ["{}", "[]", "", "\x00", '{"files": 3}', '{"files": {"a.tf": "1"}, "resources": 3}', "<<<<<<< HEAD"]
+)
+def test_a_damaged_manifest_says_so(tmp_path: Path, manifest: str) -> None:
     write_files(tmp_path, FILES)
-    (tmp_path / MANIFEST).write_text("{}")
+    (tmp_path / MANIFEST).write_text(manifest)
     with pytest.raises(InfrastructureError, match="damaged"):
         write_files(tmp_path, FILES)
+    with pytest.raises(InfrastructureError, match="damaged"):
+        read_resources(tmp_path)
+
+
+def test_a_manifest_of_another_version_is_read_as_far_as_it_is_known(tmp_path: Path) -> None:
+    write_files(tmp_path, FILES)
+    path = tmp_path / MANIFEST
+    path.write_text(json.dumps({"files": json.loads(path.read_text())["files"]}))
+    assert read_resources(tmp_path) == {}
+    assert write_files(tmp_path, FILES).clean
+    path.write_text(path.read_text().replace('"version": 1', '"version": 2'))
+    with pytest.raises(InfrastructureError, match="another version of Glacier"):
+        write_files(tmp_path, FILES)
+
+
+def test_a_manifest_cannot_reach_out_of_its_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    write_files(folder, FILES)
+    (tmp_path / "theirs.txt").write_bytes(b"a")
+    manifest = folder / MANIFEST
+    manifest.write_text(manifest.read_text().replace('"a.tf"', '"../theirs.txt"'))
+    for force in (False, True):
+        with pytest.raises(InfrastructureError, match="leads out of"):
+            write_files(folder, {}, force=force)
+    assert (tmp_path / "theirs.txt").read_bytes() == b"a"

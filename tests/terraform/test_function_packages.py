@@ -48,6 +48,35 @@ def total(sales: Bucket, factor: int = 1) -> int:
 @env.pipeline()
 def totals() -> int:
     return total()
+
+
+def most(sales: Bucket) -> int:
+    return sales.read()["amount"].max()
+
+
+largest = env.task(executor="lambda", timeout=5)(most)
+smallest = env.task(executor="lambda", timeout=5, name="least_of_all")(lambda sales: sales.read()["amount"].min())
+"""
+
+EXTREMES = """
+from reports import env, largest, smallest
+
+
+@env.pipeline()
+def extremes() -> int:
+    return largest() - smallest()
+"""
+
+NOTEBOOK = """
+from reports import env
+
+@env.task(executor="lambda", timeout=5)
+def written_here() -> int:
+    return 1
+
+@env.pipeline(schedule="rate(1 hour)")
+def from_here() -> int:
+    return written_here()
 """
 CALL = """
 import json, sys
@@ -68,6 +97,7 @@ def moto() -> Iterator[Moto]:
 def project(moto: Moto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with pipelines, and data in their bucket."""
     (tmp_path / "reports.py").write_text(REPORTS.format(endpoint=moto.endpoint), "utf-8")
+    (tmp_path / "extremes.py").write_text(EXTREMES, "utf-8")
     (tmp_path / "rules.py").write_text("def least() -> int:\n    return 10\n", "utf-8")
     contents = BytesIO()
     pl.DataFrame({"amount": [5, 10, 20]}).write_parquet(contents)
@@ -78,7 +108,8 @@ def project(moto: Moto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 
 def call(project: Path, pipeline: str, function: str, event: Any) -> Any:
     """Export a pipeline, unpack the zip of one of its functions elsewhere, and call it with its own variables."""
-    done = CliRunner().invoke(app, ["export", f"reports.py:{pipeline}", "-o", "infra", "--json"])
+    file = "extremes" if pipeline == "extremes" else "reports"
+    done = CliRunner().invoke(app, ["export", f"{file}.py:{pipeline}", "-o", "infra", "--json"])
     assert done.exit_code == 0, done.output
     assert not [line for line in json.loads(done.stdout)["warnings"] if "in its file" in line]
     unpacked = project / "unpacked"
@@ -112,3 +143,35 @@ def test_a_scheduled_pipeline_runs_out_of_its_package(moto: Moto, project: Path,
 @pytest.mark.parametrize(("event", "total"), [(None, 35), ({"factor": 2}, 70)])
 def test_a_task_runs_out_of_its_package(project: Path, event: Any, total: int) -> None:
     assert call(project, "totals", "totals-total", event) == total
+
+
+@pytest.mark.parametrize(("function", "value"), [("extremes-most", 20), ("extremes-least-of-all", 5)])
+def test_a_task_runs_by_the_name_that_its_module_has_for_it(project: Path, function: str, value: int) -> None:
+    """A task need not be called as its function is, and a lambda has no name at all."""
+    assert call(project, "extremes", function, None) == value
+
+
+PLAIN = """
+import sys
+sys.path.insert(0, "")
+from glacier.infrastructure.entry import handler
+print(handler({"a": 3}, None))
+"""
+
+
+def test_a_plain_function_of_a_module_runs_as_it_is(project: Path) -> None:
+    (project / "plain.py").write_text("def double(a):\n    return 2 * a\n")
+    given = {**os.environ, "GLACIER_TARGET": "plain:double"}
+    done = subprocess.run([sys.executable, "-c", PLAIN], cwd=project, env=given, capture_output=True, text=True)
+    assert done.stdout == "6\n", done.stderr
+
+
+def test_what_is_written_in_a_notebook_is_told_to_move(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(project))
+    names: dict[str, Any] = {"__name__": "__main__"}
+    exec(compile(NOTEBOOK, "<ipython-input-1>", "exec"), names)
+    found = names["from_here"].run("generate", output_dir=project / "infra")
+    told = [line for line in found["warnings"] if "is defined in no file" in line]
+    assert [line.partition(":")[0] for line in told] == ["pipeline from_here", "task written_here"]
+    assert not (project / "infra" / "packages").exists()
+    sys.modules.pop("reports")

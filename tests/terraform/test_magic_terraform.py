@@ -70,7 +70,7 @@ def test_a_plan_is_shown_and_nothing_is_applied(nb: Notebook, tmp_path: Path) ->
     plan = nb.run("%glacier deploy infra --plan --local-state --json").value.value
     assert {"address": "aws_s3_bucket.sales", "action": "create", "about": "bucket acme-sales"} in plan["changes"]
     assert not plan["applied"]
-    assert not (tmp_path / "infra" / "terraform.tfstate").exists()
+    assert not (tmp_path / "infra" / "prod.tfstate").exists()
 
 
 def test_nothing_is_applied_without_a_yes(nb: Notebook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,9 +81,9 @@ def test_nothing_is_applied_without_a_yes(nb: Notebook, tmp_path: Path, monkeypa
     assert asked == ["apply this? [y/N] "]
     assert "aws_s3_bucket.sales" in refused.printed
     assert "nothing was applied: answer y, or say --yes" in refused.text
-    assert not (tmp_path / "infra" / "terraform.tfstate").exists()
+    assert not (tmp_path / "infra" / "prod.tfstate").exists()
     applied = nb.run("%glacier deploy infra --local-state --yes")
     assert "prod is deployed" in applied.text
     assert len(asked) == 1
-    assert "aws_s3_bucket" in (tmp_path / "infra" / "terraform.tfstate").read_text()
+    assert "aws_s3_bucket" in (tmp_path / "infra" / "prod.tfstate").read_text()
     assert "nothing to change" in nb.run("%glacier deploy infra --plan --local-state").text

@@ -1,17 +1,22 @@
 """Environments of a project's file in one module, whatever their buckets are called."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
+from glacier import Bucket, GlacierEnv
 from glacier.cli import app
+from glacier.config import AwsConfig, AzureBlobConfig, GCSConfig, S3Config
 from glacier.infrastructure.unify import unified
 from glacier.project import Project
+from glacier.providers import AWSProvider
 from glacier.terraform import Document, Ref, output
 from terraform.configuration import read
+from terraform.examples import CLOUDS
 from terraform.provider_schemas import ENDS, ends
 from terraform.schema_checker import check
 from terraform.terraform_cli import MISSING, fmt
@@ -124,6 +129,77 @@ def test_whole_environments_share_a_module_too(cloud: str) -> None:
     found = staging.export("infra", environments=[staging, production])
     assert made(Path("infra"), BUCKETS[cloud]) == ["more", "report", "sales"]
     assert {use["pipeline"] for each in found["permissions"] for use in each["uses"]} == {"looks"}
+
+
+def resolved(folder: Path, name: str) -> str:
+    """Return the module's text with the values of one environment in the place of variables."""
+    values = dict(re.findall(r"^(\w+) *= (.*)$", (folder / "environments" / f"{name}.tfvars").read_text("utf-8"), re.M))
+    text = "".join(path.read_text("utf-8") for path in sorted(folder.glob("*.tf")))
+    text = re.sub(r"\$\{var\.(\w+)\}", lambda found: values.get(found[1], found[0]).strip('"'), text)
+    return re.sub(r"var\.(\w+)", lambda found: values.get(found[1], found[0]), text)
+
+
+RULES: dict[str, tuple[Any, tuple[str, str]]] = {
+    "aws": (S3Config, ("GLACIER", "DEEP_ARCHIVE")),
+    "gcp": (GCSConfig, ("COLDLINE", "ARCHIVE")),
+    "azure": (AzureBlobConfig, ("Cool", "Archive")),
+}
+
+
+@pytest.mark.parametrize("cloud", RULES)
+def test_each_of_several_blocks_keeps_its_own_values(cloud: str, tmp_path: Path) -> None:
+    """Two lifecycle rules with a number each, and variables whose names differ only in case."""
+    config, classes = RULES[cloud]
+    days = {"staging": (31, 93), "production": (62, 124)}
+    several = [CLOUDS[cloud].env(name) for name in days]
+    for env in several:
+        rules = [{"days": day, "transition": to} for day, to in zip(days[env.name], classes, strict=True)]
+        env.register("sales", env.provider.bucket("glacier-sales", path="x", config=config(lifecycle_rules=rules)))
+        variables = {"Level": f"1-{env.name}", "LEVEL": f"2-{env.name}", "API_TOKEN": "hush"}
+        function = CLOUDS[cloud].function(variables)
+        env.register("fn", env.provider.serverless("cleaner", handler="handlers.clean", config=function))
+    several[0].export(tmp_path, environments=several)
+    assert {end: check(tmp_path, ends(end)) for end in ENDS} == {end: [] for end in ENDS}
+    for env in several:
+        text = resolved(tmp_path, env.name)
+        for day in days[env.name]:
+            assert len(re.findall(rf"\b{day}$", text, re.M)) == 1
+        assert f'"1-{env.name}"' in text
+        assert f'"2-{env.name}"' in text
+
+
+def test_paths_in_permissions_may_differ(tmp_path: Path) -> None:
+    several = [CLOUDS["aws"].env(name) for name in ("staging", "production")]
+    for env in several:
+        env.register("sales", env.provider.bucket(f"sales-{env.name}", path=f"{env.name}/${{x}}/sales.parquet"))
+
+    @several[0].task()
+    def total(sales: Bucket) -> Any:
+        return sales.read()
+
+    @several[0].pipeline()
+    def totals() -> Any:
+        return total()
+
+    totals.run("generate", output_dir=tmp_path, environments=several)
+    assert {end: check(tmp_path, ends(end)) for end in ENDS} == {end: [] for end in ENDS}
+    assert MISSING or fmt(tmp_path) == ""
+    for env in several:
+        escaped = "$${$}{x}"
+        assert f'"${{aws_s3_bucket.sales.arn}}/{env.name}/{escaped}/sales.parquet"' in resolved(tmp_path, env.name)
+
+
+def test_one_environment_may_have_a_profile_and_another_none(tmp_path: Path) -> None:
+    several = [
+        GlacierEnv(AWSProvider(config=AwsConfig(region="us-east-1", profile=profile)), name)
+        for name, profile in (("staging", None), ("production", "prod"))
+    ]
+    for env in several:
+        env.register("sales", env.provider.bucket(f"sales-{env.name}", path="x"))
+    several[0].export(tmp_path, environments=several)
+    assert {end: check(tmp_path, ends(end)) for end in ENDS} == {end: [] for end in ENDS}
+    values = [(tmp_path / "environments" / f"{env.name}.tfvars").read_text("utf-8") for env in several]
+    assert ["aws_profile" in text for text in values] == [False, True]
 
 
 def test_descriptions_are_no_variables() -> None:

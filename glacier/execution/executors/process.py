@@ -47,6 +47,7 @@ from glacier.errors import (
 )
 from glacier.execution.executors.wire import call_parts, decode, frames, sending
 from glacier.execution.executors.worker import OUT_OF_MEMORY, Terms
+from glacier.redaction import hushed, redacted
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -285,8 +286,8 @@ class _Worker:
             self._said.append(line)
             self._starved = self._starved or OUT_OF_MEMORY.search(line) is not None
         with context.using(context.lines, None):  # it is noted once, with the stream it came from
-            print(line, file=getattr(sys, name))
-        note("log", {"stream": name, "level": None, "line": line})
+            print(hushed(line), file=getattr(sys, name))
+        note("log", {"stream": name, "level": None, "line": redacted(line)})
 
     # --- its end ----------------------------------------------------------------------------------------------------
 
@@ -334,8 +335,8 @@ def _log(record: dict[str, Any], note: Note) -> None:
     """Give a log record of a worker to the logger of the same name here, and take note of it."""
     logger = logging.getLogger(record["name"])
     if logger.isEnabledFor(record["levelno"]):
-        logger.handle(logging.makeLogRecord(record))
-    note("log", {"stream": record["name"], "level": record["levelname"], "line": record["msg"]})
+        logger.handle(logging.makeLogRecord({**record, "msg": hushed(record["msg"])}))
+    note("log", {"stream": record["name"], "level": record["levelname"], "line": redacted(record["msg"])})
 
 
 def _code(process: subprocess.Popen[bytes]) -> int | None:

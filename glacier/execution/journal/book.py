@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import sys
 import time
 import weakref
@@ -22,7 +21,7 @@ from glacier.execution.journal.writer import HURRIED, PAUSE, Begun, Ended, Row, 
 from glacier.execution.memory import MISSING
 from glacier.execution.steps import StepRun
 from glacier.recording.steps import ATOMS
-from glacier.resources.border import redacted
+from glacier.redaction import names_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Book", "Plan"]
 
-_SECRET = re.compile(r"(?i)secret|token|passw|pwd|credential|api_?key|access_?key|private")
 _JSON = frozenset({type(None), bool, int, float, str})
 _HEAVY = 1024 * 1024
 """Bytes of kept values from which on it is worth the work to forget them when the run has succeeded."""
@@ -119,7 +117,7 @@ class Book:
             self._note((_write_line, self.run.id, step, time.time(), line))
         elif kind in {"retried", "timed_out"}:
             known = (details.get("attempt", step.attempts), kind, time.time(), details.get("seconds"))
-            self._note((_write_attempt, self.run.id, step, *known, redacted(str(details.get("error") or ""))))
+            self._note((_write_attempt, self.run.id, step, *known, str(details.get("error") or "")))
 
     def drawn(self, recorder: LiveRecorder) -> None:
         """Write the graph down, once the body has ended."""
@@ -129,7 +127,6 @@ class Book:
         """Write the end of the run, and everything before it."""
         if not self._over:
             self._over = True
-            error = error and redacted(error)
             self._note(Ended(self.run.id, self.run.state, self.run.seconds, error, self._weight > _HEAVY))
             with suppress(KeyboardInterrupt) if self.run.state == "cancelled" else nullcontext():
                 self._committed = self._writer.flush()
@@ -280,7 +277,7 @@ def _write_change(batch: Batch, run: int, step: StepRun, state: str, seconds: fl
 def _write_loss(batch: Batch, run: int, step: StepRun, when: float) -> None:
     row = _write_state(batch, run, step)
     row[Row.SECONDS], row[Row.ATTEMPTS] = step.seconds, step.attempts
-    row[Row.ERROR] = redacted(step.error) if step.error else step.detail or None
+    row[Row.ERROR] = step.error or step.detail or None
     if step.state == "failed":
         batch.attempts.append((run, step.key, step.attempts, "failed", when, step.seconds, row[Row.ERROR]))
 
@@ -333,14 +330,14 @@ def _columns(run: Run, plan: Plan) -> dict[str, Any]:
 
 def _parameters(given: Mapping[str, Any]) -> dict[str, Any]:
     """Part the parameters into those that JSON can say again and those that are secret or no JSON."""
-    shown = {name: value for name, value in given.items() if not _SECRET.search(name) and _is_json(value)}
+    shown = {name: value for name, value in given.items() if not names_secret(name) and _is_json(value)}
     return {"given": shown, "hidden": [name for name in given if name not in shown]}
 
 
 def _is_json(value: Any) -> bool:
     kind = cast("type[Any]", type(value))
     if kind is dict:
-        return all(type(key) is str and not _SECRET.search(key) and _is_json(value[key]) for key in value)
+        return all(type(key) is str and not names_secret(key) and _is_json(value[key]) for key in value)
     return all(map(_is_json, value)) if kind is list else kind in _JSON
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, overload
 
+from glacier import tables
 from glacier.errors import ResourceNotFoundError, did_you_mean
 from glacier.execution.journal import database, owner, tiny, values
 from glacier.execution.journal.records import Attempt, LogLine, RunRecord, TaskRecord
@@ -14,7 +15,7 @@ from glacier.execution.journal.resume import IN_FILE
 from glacier.execution.journal.writer import values_of
 from glacier.execution.memory import MISSING
 from glacier.graph import Edge, Graph, Node
-from glacier.tables import html_table, lasting, text_table
+from glacier.tables import lasting
 
 if TYPE_CHECKING:
     import sqlite3
@@ -109,14 +110,14 @@ class History(Sequence[RunRecord]):
         runs = self[:_SHOWN]
         if not runs:
             return "no runs yet"
-        text = text_table([_HEADINGS, *(_row(run) for run in runs)], right=(5,))
+        text = tables.text(_HEADINGS, [_row(run) for run in runs], right=(5,))
         more = len(self) - len(runs)
         return f"{text}\nand {more:,} more" if more > 0 else text
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return html_table(_HEADINGS, [_row(run) for run in self[:_SHOWN]], right=(5,)) or "no runs yet"
+        return tables.html(_HEADINGS, [_row(run) for run in self[:_SHOWN]], right=(5,)) or tables.line("no runs yet")
 
 
 def _no_pattern(text: str) -> str:

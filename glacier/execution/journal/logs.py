@@ -1,8 +1,11 @@
 """Lines that a running task prints or logs: they go where they always went, and to the run's events as well.
 
 No handler is installed and no level is changed: records are seen as they are made, those of INFO and above, since what
-libraries tell below that may hold tokens. `sys.stdout` is replaced for the length of a run by a stream that passes all
-on; only what a thread prints that is inside a task is noted.
+libraries tell below that may hold tokens. `sys.stdout` and `sys.stderr` are replaced for the length of a run by streams
+that pass all on; of what a thread prints on stdout that is inside a task each line is noted.
+
+Secrets that are known are left out on the way, also of what goes where it always went: a notebook saves it. What only
+looks like a secret is left out of what is noted: a task may print a link for somebody to follow.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from glacier import context
+from glacier.redaction import hushed, redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -22,6 +26,8 @@ __all__ = ["capturing"]
 
 _LONGEST = 2000
 """Characters of a line that are kept."""
+
+_FORMATTER = logging.Formatter()
 
 _lock = threading.Lock()
 _runs = 0
@@ -35,7 +41,7 @@ def capturing() -> Generator[None]:
     with _lock:
         _runs += 1
         if _runs == 1:
-            _restore[:] = [_capture_records(), _capture_prints()]
+            _restore[:] = [_capture_records(), _capture_prints("stdout", _Tee), _capture_prints("stderr", _Hushed)]
     try:
         yield
     finally:
@@ -52,8 +58,11 @@ def _capture_records() -> Callable[[], None]:
     def factory(*args: Any, **kwargs: Any) -> logging.LogRecord:
         record = make(*args, **kwargs)
         note = context.lines.get()
-        if note is not None and record.levelno >= logging.INFO and not record.name.startswith("glacier."):
-            _tell(note, f"{record.levelname} {record.name}: {_message(record)}")
+        # `makeLogRecord` makes one without a name first.
+        if note is not None and record.name and not record.name.startswith("glacier."):
+            message = _hush(record)
+            if record.levelno >= logging.INFO:
+                _tell(note, f"{record.levelname} {record.name}: {message}")
         return record
 
     def restore() -> None:
@@ -64,6 +73,19 @@ def _capture_records() -> Callable[[], None]:
     return restore
 
 
+def _hush(record: logging.LogRecord) -> str:
+    """Take known secrets out of a record, and return its message."""
+    message = _message(record)
+    clean = hushed(message)
+    if clean != message:
+        record.msg, record.args = clean, ()
+    if record.exc_info:
+        trace = _FORMATTER.formatException(record.exc_info)
+        # A handler writes this in the place of its own.
+        record.exc_text = hushed(trace) if hushed(trace) != trace else None
+    return clean
+
+
 def _message(record: logging.LogRecord) -> str:
     try:
         return record.getMessage()
@@ -71,34 +93,26 @@ def _message(record: logging.LogRecord) -> str:
         return str(record.msg)
 
 
-def _capture_prints() -> Callable[[], None]:
-    stream = sys.stdout
-    tee = _Tee(stream)
+def _capture_prints(name: str, kind: type[_Hushed]) -> Callable[[], None]:
+    stream = getattr(sys, name)
+    captured = kind(stream)
 
     def restore() -> None:
-        if sys.stdout is tee:
-            sys.stdout = stream
+        if getattr(sys, name) is captured:
+            setattr(sys, name, stream)
 
-    sys.stdout = tee
+    setattr(sys, name, captured)
     return restore
 
 
-class _Tee:
-    """Passes everything on to a stream, and whole lines to the task that prints them."""
+class _Hushed:
+    """Passes everything on to a stream, without the secrets that a task prints."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
-        self._parts = threading.local()
 
     def write(self, text: str) -> Any:
-        written = self._stream.write(text)
-        note = context.lines.get()
-        if note is not None:
-            *lines, rest = (getattr(self._parts, "rest", "") + text).split("\n")
-            self._parts.rest = rest[-_LONGEST:]
-            for line in lines:
-                _tell(note, line)
-        return written
+        return self._stream.write(text if context.lines.get() is None else hushed(text))
 
     def writelines(self, lines: Any) -> None:
         for line in lines:
@@ -111,8 +125,24 @@ class _Tee:
         return iter(self._stream)
 
 
-def _tell(note: Callable[[str], None], line: str) -> None:
-    from glacier.resources.border import redacted
+class _Tee(_Hushed):
+    """Passes whole lines to the task that prints them, too."""
 
+    def __init__(self, stream: Any) -> None:
+        super().__init__(stream)
+        self._parts = threading.local()
+
+    def write(self, text: str) -> Any:
+        written = super().write(text)
+        note = context.lines.get()
+        if note is not None:
+            *lines, rest = (getattr(self._parts, "rest", "") + text).split("\n")
+            self._parts.rest = rest[-_LONGEST:]
+            for line in lines:
+                _tell(note, line)
+        return written
+
+
+def _tell(note: Callable[[str], None], line: str) -> None:
     if line.strip():
-        note(redacted(line[:_LONGEST]))
+        note(redacted(line, _LONGEST))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from glacier.safe import printable
 from glacier.tables import counted, lasting
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class LogLine:
     text: str
 
     def __str__(self) -> str:
-        return f"{self.time:%H:%M:%S} {self.task}: {self.text}"
+        return printable(f"{self.time:%H:%M:%S} {self.task}: {self.text}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +148,9 @@ class RunRecord:
         width = max([len(step.name) for step in self.tasks], default=0)
         head = f"run {self.id} of {self.pipeline!r} in {self.environment!r}: {self.state}"
         lines = [f"  {step.name:<{width}}  {step.state:<11}  {_note(step)}".rstrip() for step in self.tasks]
-        return "\n".join([head if self.seconds is None else f"{head} in {lasting(self.seconds)}", *lines])
+        return printable(
+            "\n".join([head if self.seconds is None else f"{head} in {lasting(self.seconds)}", *lines]), "\n"
+        )
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         picture = {} if self.graph is None else self.graph.mimebundle(self.states(), self.notes())

@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, cast
 
+from glacier.redaction import redacted
+
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterable
@@ -81,7 +83,7 @@ def text_of(value: Any) -> str | None:
     if kind is float:
         return f'"{json.dumps(value)}"'
     if kind is str:
-        return json.dumps(json.dumps(value)) if len(value) <= _SHORT else None
+        return json.dumps(json.dumps(value)) if len(value) <= _SHORT and redacted(value) == value else None
     return f'"{json.dumps(value)}"' if value is None or kind is bool else None
 
 

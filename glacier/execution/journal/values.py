@@ -2,7 +2,7 @@
 
 | value                                | form     | where                                   |
 |--------------------------------------|----------|-----------------------------------------|
-| None, bool, int, float, str (short)  | `json`   | in the journal                          |
+| None, bool, int, float, str (short)  | `json`   | in the journal; not a str with a secret |
 | DataFrame                            | `frame`  | Arrow IPC                               |
 | LazyFrame that reads this machine    | `plan`   | Polars' own serialization of the plan   |
 | LazyFrame that reads a cloud         | not kept | the plan could hold credentials         |
@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from glacier.execution.journal import seal
 from glacier.execution.memory import MISSING
+from glacier.redaction import is_secret, redacted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +38,6 @@ INLINE = 16 * 1024
 
 _CLOUD = re.compile(rb"(?:s3a?|gs|gcs|az|azure|adl|abfss?|https?|hf)://")
 _WORDS: dict[type[Any], Any] = {int: str, type(None): {None: "null"}.get, bool: {True: "true", False: "false"}.get}
-_SECRET_TYPES = ("SecretStr", "SecretBytes", "Secret")
 
 
 class Content(NamedTuple):
@@ -72,10 +72,9 @@ class _Bounded(io.RawIOBase):
 
 class _Pickler(pickle.Pickler):
     def reducer_override(self, obj: Any) -> Any:
-        kind = cast("type[Any]", type(obj))
-        if any(base.__name__ in _SECRET_TYPES and base.__module__.startswith("pydantic") for base in kind.__mro__):
+        if is_secret(obj):
             raise _Unkept
-        if kind.__name__ == "LazyFrame":
+        if type(obj).__name__ == "LazyFrame":
             _plan(obj, io.BytesIO())
         return NotImplemented
 
@@ -85,6 +84,8 @@ def contents(value: Any, limit: int | None = LIMIT) -> Content | None:
     kind = cast("type[Any]", type(value))
     if kind in _WORDS:
         return Content("json", _WORDS[kind](value))
+    if kind is str and redacted(value) != value:
+        return None
     if kind is float or (kind is str and len(value) <= INLINE):
         return Content("json", json.dumps(value))
     buffer = _Bounded(limit)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from glacier.errors import AccessError, ConfigError, GlacierError, InfrastructureError, ResourceNotFoundError
-from glacier.resources.border import redacted
+from glacier.redaction import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Generator

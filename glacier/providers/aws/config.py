@@ -37,6 +37,7 @@ __all__ = [
     "S3Config",
     "S3LifecycleRule",
     "S3ReplicationConfig",
+    "partition_of",
 ]
 
 # Name rules ----------------------------------------------------------------------------------------------------------
@@ -123,12 +124,13 @@ _PARTITIONS = {
 }
 
 
-def _partition(region: str) -> str | None:
+def partition_of(region: str) -> str | None:
+    """Return the partition of a region, None where it is of none."""
     return next((name for name, shape in _PARTITIONS.items() if re.fullmatch(shape, region)), None)
 
 
 def _region_problem(region: str) -> str | None:
-    if _partition(region):
+    if partition_of(region):
         return None
     near = difflib.get_close_matches(region, sorted(REGIONS), n=1)
     return f"must be an AWS region such as {near[0] if near else 'us-east-1'!r}"
@@ -189,7 +191,7 @@ class AwsConfig(ProviderSettings):
     @property
     def partition(self) -> str:
         """The partition of the region, as its ARNs name it: `aws`, `aws-cn`, `aws-us-gov` ..."""
-        return _partition(self.region) or "aws"
+        return partition_of(self.region) or "aws"
 
 
 # Bucket config -------------------------------------------------------------------------------------------------------

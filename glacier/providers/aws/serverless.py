@@ -14,7 +14,7 @@ from glacier.providers.aws.config import FUNCTION
 from glacier.providers.base import RemoteFunctions
 from glacier.providers.calling import as_json, in_background
 from glacier.providers.remote import package
-from glacier.resources.border import redacted
+from glacier.redaction import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -213,6 +213,6 @@ def _told(body: bytes) -> tuple[str, str, tuple[str, ...]]:
     try:
         told: dict[str, Any] = {"errorType": "", "errorMessage": "", "stackTrace": (), **json.loads(body)}
     except (ValueError, TypeError):
-        return "Error", redacted(body.decode(errors="replace").strip())[:1000], ()
+        return "Error", redacted(body.decode(errors="replace").strip(), 1000), ()
     stack = tuple(redacted(each.rstrip()) for each in told["stackTrace"] or () if isinstance(each, str))
     return str(told["errorType"] or "Error"), redacted(str(told["errorMessage"] or "")), stack

@@ -7,24 +7,28 @@ account's resources is an option of our config classes, and the policy check tha
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import count
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from glacier.infrastructure import Backend, Draft, Statement
+from glacier.errors import ConfigError
+from glacier.infrastructure import Backend, Draft, Statement, Use
 from glacier.infrastructure.requirements import requirements_of
 from glacier.infrastructure.variables import environment_of
+from glacier.providers.aws.config import partition_of
 from glacier.resources import formats
 from glacier.schedules import Cron
-from glacier.terraform import Block, Call, Ref, Text, data, identifier, nested, output, resource, variable
+from glacier.terraform import Block, Call, Labels, Ref, Text, data, identifier, nested, output, resource, variable
 from glacier.terraform.hcl import expression
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from glacier.infrastructure import Blueprint, BucketNeed, FunctionNeed, Grant, Needs, Schedule, Use
+    from glacier.infrastructure import Blueprint, BucketNeed, FunctionNeed, Grant, Needs, Schedule
     from glacier.providers.aws.config import (
         AwsConfig,
         LambdaConfig,
@@ -37,10 +41,13 @@ if TYPE_CHECKING:
 
 __all__ = ["blueprint", "bucket_ref", "expression_of", "object_patterns", "versioned"]
 
-REQUIREMENTS = {"aws": {"source": "hashicorp/aws", "version": ">= 5.100, < 7.0"}}
+SOURCE, VERSION = "hashicorp/aws", ">= 5.100, < 7.0"
 
 RUNTIME = "3.12"
 """The Python of functions that name none."""
+
+NEWER = {"3.14": ">= 6.20, < 7.0"}
+"""Runtimes that only newer providers know: https://github.com/hashicorp/terraform-provider-aws/issues/44984."""
 
 BACKEND_ADVICE = (
     "The bucket must be there already: versioned, private, and not one of this module's.",
@@ -54,6 +61,7 @@ ENDPOINTS = (
 
 ACCOUNT = Ref("data", "aws_caller_identity", "current", "account_id")
 PARTITION = Ref("data", "aws_partition", "current", "partition")
+DOMAIN = Ref("data", "aws_partition", "current", "dns_suffix")
 REGION = Ref("var", "aws_region")
 PREFIX = Ref("local", "prefix")
 KMS = "aws:kms"
@@ -62,14 +70,20 @@ KMS = "aws:kms"
 def blueprint(config: AwsConfig, needs: Needs) -> Blueprint:
     """Return what an environment needs of AWS."""
     module = _Module(config, needs)
+    module.check_copies()
     module.providers()
     _Storage(module).draw()
     _Functions(module).draw()
     _Access(module).draw()
     _Schedules(module).draw()
     module.locals()
-    settings = {"bucket": None, "key": f"glacier/{needs.environment}.tfstate", "region": config.region}
-    return module.draft.finish(REQUIREMENTS, Backend("s3", {**settings, "use_lockfile": True}, BACKEND_ADVICE))
+    settings = {"bucket": None, "key": f"glacier/{needs.module}.tfstate", "region": config.region}
+    backend = Backend("s3", {**settings, "use_lockfile": True}, BACKEND_ADVICE)
+    return module.draft.finish({"aws": {"source": SOURCE, "version": _version(needs)}}, backend)
+
+
+def _version(needs: Needs) -> str:
+    return next((NEWER[need.runtime] for need in needs.functions if need.runtime in NEWER), VERSION)
 
 
 class _Module:
@@ -92,17 +106,39 @@ class _Module:
 
     def replications(self) -> list[S3ReplicationConfig]:
         """Return where buckets of the module are copied to."""
-        wanted = (need.config.replication_config for need in self.needs.buckets if not need.existing)
-        return [each for each in wanted if each is not None]
+        return [each for _, each in self._copied()]
+
+    def _copied(self) -> list[tuple[BucketNeed, S3ReplicationConfig]]:
+        found = ((need, need.config.replication_config) for need in self.needs.buckets if not need.existing)
+        return [(need, wanted) for need, wanted in found if wanted is not None]
+
+    def check_copies(self) -> None:
+        """Check that each copy is a bucket of its own.
+
+        Raises:
+            ConfigError: it is one of the environment's own buckets or another one's copy, or S3 cannot copy there.
+        """
+        taken = {need.name: "a bucket of this environment itself" for need in self.needs.buckets}
+        for need, wanted in self._copied():
+            name, region = wanted.destination_bucket, wanted.destination_region
+            if name in taken:
+                raise ConfigError(
+                    f"bucket {need.name!r} cannot be copied to {name!r}, which is {taken[name]}",
+                    hint="name a bucket that is nobody else's: it is made for the copies",
+                )
+            if partition_of(region) != self.config.partition:
+                raise ConfigError(
+                    f"bucket {need.name!r} cannot be copied from {self.config.region} to {region}",
+                    hint="S3 copies within one partition: the commercial, Chinese or government regions",
+                )
+            taken[name] = f"the copy of {need.name!r}"
 
     def _provider(self, region: Value, **alias: Value) -> Block:
         config, arguments = self.config, dict[str, Any](alias)
         arguments["region"] = region
-        if config.profile is not None:
-            about = "Profile in the AWS configuration files; null for the SDK's own chain of credentials."
-            arguments["profile"] = self.draft.variable(
-                variable("aws_profile", "string", about, default=None), config.profile
-            )
+        about = "Profile in the AWS configuration files; null for the SDK's own chain of credentials."
+        profile = variable("aws_profile", "string", about, default=None)
+        arguments["profile"] = self.draft.variable(profile, config.profile)
         if config.account_id is not None:
             arguments["allowed_account_ids"] = [config.account_id]
         inner = [nested("default_tags", tags=Ref("local", "tags"))]
@@ -118,7 +154,16 @@ class _Module:
     def locals(self) -> None:
         """Draw what several files refer to; the account and the partition only where something does."""
         tags = {name: self.needs.tags[name] for name in sorted(self.needs.tags)}
-        values: dict[str, Value] = {"prefix": Text("glacier-", Ref("var", "environment")), "tags": tags}
+        for name in (name for name, value in tags.items() if not value):
+            self.draft.warn(
+                f"tag {name!r} has no value, which the provider takes for a change in every plan; give it one"
+            )
+        about = "Beginning of the names of roles and others, where glacier-ENVIRONMENT will not do."
+        own = self.draft.variable(
+            variable("aws_prefix", "string", about, default=None), _prefix(self.needs.environment)
+        )
+        prefix = Call("coalesce", own, Text("glacier-", Ref("var", "environment")))
+        values: dict[str, Value] = {"prefix": prefix, "tags": tags}
         self.draft.add("locals.tf", Block("locals", (), values))
         self.draft.add("locals.tf", data("aws_caller_identity", "current"))
         self.draft.add("locals.tf", data("aws_partition", "current"))
@@ -132,6 +177,8 @@ class _Module:
 
     def key(self, config: S3Config | LambdaConfig) -> Value:
         """Return the customer's key of a config: its own, else the platform's where it asks for it, else None."""
+        if getattr(config, "encryption", None) == "AES256":
+            return None
         if config.kms_key is not None:
             return config.kms_key
         return (
@@ -180,11 +227,12 @@ class _Storage:
     def _code(self) -> None:
         from glacier.providers.aws.config import S3Config
 
-        name = Text(PREFIX, "-code-", ACCOUNT)
         configs = [need.config for need in self.module.needs.functions]
         platform = any(config.platform for config in configs)
         config = S3Config(versioning=True, platform=platform, event_notifications=platform)
         label = code_label(self.module)
+        where = Text(ACCOUNT, "/", REGION, "/", Ref("var", "environment"), f"/{self.module.needs.only}")
+        name = Text(PREFIX, "-code-", Call("substr", Call("sha256", where), 0, 12))
         made = resource("aws_s3_bucket", label, bucket=name)
         own = "the bucket of code: LambdaConfig(code_bucket=...) takes another"
         for block in (replace(made, skips=_bucket_skips(config)), *self._hardened(label, config)):
@@ -194,7 +242,12 @@ class _Storage:
         """Yield everything around a bucket that keeps its contents safe."""
         bucket: dict[str, Value] = {**_at(alias), "bucket": Ref("aws_s3_bucket", label, "id")}
         yield from self._protections(label, config, bucket)
-        yield _tls_only(label)
+        logged = [need for need in self.module.needs.buckets if self._logs_to(need) == label]
+        if logged and config.encryption != "AES256":
+            self.draft.warn(
+                f"{label}: S3 writes access logs only where it encrypts itself: say S3Config(encryption='AES256')"
+            )
+        yield _bucket_policy(label, logged)
         policy = Ref("data", "aws_iam_policy_document", f"{label}_tls_only", "json")
         after = [Ref("aws_s3_bucket_public_access_block", label)]
         yield resource("aws_s3_bucket_policy", label, **bucket, policy=policy, depends_on=after)
@@ -220,7 +273,10 @@ class _Storage:
         log_bucket = self._log_bucket(config)
         if log_bucket is not None:
             prefix = Text(Ref("aws_s3_bucket", label, "id"), "/")
-            yield resource("aws_s3_bucket_logging", label, **bucket, target_bucket=log_bucket, target_prefix=prefix)
+            known = self._made(log_bucket)
+            after = {} if known is None else {"depends_on": [Ref("aws_s3_bucket_policy", known.label)]}
+            to = log_bucket if known is None else bucket_ref(known).id
+            yield resource("aws_s3_bucket_logging", label, **bucket, target_bucket=to, target_prefix=prefix, **after)
         if config.event_notifications or config.platform:
             yield resource("aws_s3_bucket_notification", label, **bucket, eventbridge=True)
 
@@ -228,6 +284,15 @@ class _Storage:
         if config.access_log_bucket is not None or not config.platform:
             return config.access_log_bucket
         return self.module.platform("aws_access_log_bucket", "Name of the bucket for access logs of buckets.")
+
+    def _made(self, name: Value) -> BucketNeed | None:
+        """Return the bucket of a name among those that the module makes."""
+        return next((need for need in self.module.needs.buckets if need.name == name and not need.existing), None)
+
+    def _logs_to(self, need: BucketNeed) -> str | None:
+        """Return the label of the bucket of this module that gets another one's access log."""
+        found = None if need.existing else self._made(need.config.access_log_bucket)
+        return None if found is None else found.label
 
     # --- copies -------------------------------------------------------------------------------------------------
 
@@ -247,7 +312,7 @@ class _Storage:
         for block in (replace(made, skips=_bucket_skips(config)), *self._hardened(label, config, alias)):
             self._add(_of_replica(block), about)
         role = wanted.role or self._replication_role(need, wanted)
-        rule = _replication_rule(need, wanted, _replica_key_arn(wanted))
+        rule = _replication_rule(need, wanted, _key_arn(wanted.kms_key or "alias/aws/s3", wanted.destination_region))
         after = [Ref("aws_s3_bucket_versioning", need.label), Ref("aws_s3_bucket_versioning", label)]
         bucket = Ref("aws_s3_bucket", need.label, "id")
         self._add(
@@ -266,18 +331,34 @@ class _Storage:
         label, about = f"{need.label}_replication", f"copy of bucket {need.name}"
         trust = _trust(label, "Service", ["s3.amazonaws.com"])
         self.draft.add("iam.tf", trust, about)
-        name = Text(PREFIX, f"-{need.label.replace('_', '-')}-replication")
+        name = Text(PREFIX, f"-{_short(label)}")
         role = self.draft.add("iam.tf", _role(label, name, f"Copies bucket {need.name}."), about)
         source, target = Ref("aws_s3_bucket", need.label), Ref("aws_s3_bucket", f"{need.label}_replica")
         statements = [
             _statement("ListSource", ["s3:GetReplicationConfiguration", "s3:ListBucket"], [source.arn]),
             _statement("ReadSource", _REPLICATE_FROM, [Text(source.arn, "/*")]),
             _statement("WriteCopy", _REPLICATE_TO, [Text(target.arn, "/*")]),
-            *_replication_keys(need.config, wanted, self.module.key(need.config)),
+            *self._replication_keys(need.config, wanted),
         ]
         because = self.module.needs.because(need)
         _policy(self.draft, label, "replicate", [(each, because) for each in statements], about)
         return role.ref.arn
+
+    def _replication_keys(self, config: S3Config, wanted: S3ReplicationConfig) -> Iterator[Block]:
+        """Yield what copying needs of keys, and only through S3: AWS' own keys have no ARN that is known before."""
+        if (config.encryption or KMS) == "AES256":
+            return
+        for sid, action, region, key in (
+            ("UseSourceKey", "kms:Decrypt", REGION, self.module.key(config)),
+            ("UseCopyKey", "kms:Encrypt", wanted.destination_region, wanted.kms_key),
+        ):
+            arn = key if _is_arn(key) else _key_arn("*", region)
+            yield _statement(sid, [action], [arn], {("StringEquals", "kms:ViaService"): self._through(region)})
+
+    def _through(self, region: str | Ref) -> list[Value]:
+        """Return how S3 is named where it uses a key: in China also by the domain there."""
+        names: list[Value] = [Text("s3.", region, ".amazonaws.com")]
+        return [*names, Text("s3.", region, ".", DOMAIN)] if self.module.config.partition == "aws-cn" else names
 
     # --- alarms -------------------------------------------------------------------------------------------------
 
@@ -287,7 +368,7 @@ class _Storage:
         self.draft.add("monitoring.tf", metric, about)
         alarm = _alarm(
             self.module,
-            f"{need.label}_errors",
+            f"{need.label}_server_errors",
             f"{need.name} server errors",
             ("AWS/S3", "5xxErrors"),
             {"BucketName": bucket, "FilterId": Ref("aws_s3_bucket_metric", need.label, "name")},
@@ -347,10 +428,14 @@ def _lifecycle_rule(name: str, rule: S3LifecycleRule) -> Block:
     return nested("rule", where, effect, id=name, status="Enabled")
 
 
-def _tls_only(label: str) -> Block:
-    """Return a policy that refuses plain HTTP: https://docs.aws.amazon.com/AmazonS3/latest/userguide/security-best-practices.html."""
+def _bucket_policy(label: str, logged: Sequence[BucketNeed]) -> Block:
+    """Return a policy that refuses plain HTTP, and lets S3 write the access logs of other buckets of the module.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/security-best-practices.html
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/enable-server-access-logging.html
+    """
     arn = Ref("aws_s3_bucket", label, "arn")
-    statement = nested(
+    plain = nested(
         "statement",
         nested("principals", type="*", identifiers=["*"]),
         nested("condition", test="Bool", variable="aws:SecureTransport", values=["false"]),
@@ -359,7 +444,19 @@ def _tls_only(label: str) -> Block:
         actions=["s3:*"],
         resources=[arn, Text(arn, "/*")],
     )
-    return data("aws_iam_policy_document", f"{label}_tls_only", statement)
+    return data("aws_iam_policy_document", f"{label}_tls_only", plain, *([_logs(arn, logged)] if logged else []))
+
+
+def _logs(arn: Ref, logged: Sequence[BucketNeed]) -> Block:
+    return nested(
+        "statement",
+        nested("principals", type="Service", identifiers=["logging.s3.amazonaws.com"]),
+        nested("condition", test="ArnLike", variable="aws:SourceArn", values=[bucket_ref(each).arn for each in logged]),
+        nested("condition", test="StringEquals", variable="aws:SourceAccount", values=[ACCOUNT]),
+        sid="WriteAccessLogs",
+        actions=["s3:PutObject"],
+        resources=[Text(arn, "/*")],
+    )
 
 
 def _bucket_skips(config: S3Config) -> tuple[tuple[str, str], ...]:
@@ -407,11 +504,12 @@ def _replica_key(config: S3Config, key: str | None) -> dict[str, Any]:
     return {"kms_key": key} if key is not None and (config.encryption or KMS) != "AES256" else {}
 
 
-def _replica_key_arn(wanted: S3ReplicationConfig) -> Value:
-    """Return the key of the copies: the one given, else AWS' own for S3 in that region."""
-    if wanted.kms_key is not None:
-        return wanted.kms_key
-    return Text("arn:", PARTITION, f":kms:{wanted.destination_region}:", ACCOUNT, ":alias/aws/s3")
+def _key_arn(key: str, region: str | Ref) -> Value:
+    """Return the ARN of a key or an alias; where only an ARN will do, its id or its name is not enough."""
+    if key.startswith("arn:"):
+        return key
+    what = key if key.startswith("alias/") else f"key/{key}"
+    return Text("arn:", PARTITION, ":kms:", region, ":", ACCOUNT, f":{what}")
 
 
 def _replication_rule(need: BucketNeed, wanted: S3ReplicationConfig, key: Value) -> Block:
@@ -426,18 +524,18 @@ def _replication_rule(need: BucketNeed, wanted: S3ReplicationConfig, key: Value)
     return nested("rule", nested("filter"), *more, destination, id="everything", status="Enabled")
 
 
-def _replication_keys(config: S3Config, wanted: S3ReplicationConfig, key: Value) -> Iterator[Block]:
-    """Yield what replication needs of keys, and only through S3: AWS' own keys have no ARN that is known before."""
-    if (config.encryption or KMS) == "AES256":
-        return
-    for sid, action, region in (
-        ("UseSourceKey", "kms:Decrypt", REGION),
-        ("UseCopyKey", "kms:Encrypt", wanted.destination_region),
-    ):
-        given = key if action == "kms:Decrypt" else wanted.kms_key
-        arn = given if _is_arn(given) else Text("arn:", PARTITION, ":kms:", region, ":", ACCOUNT, ":key/*")
-        via = Text("s3.", region, ".amazonaws.com")
-        yield _statement(sid, [action], [arn], {("StringEquals", "kms:ViaService"): [via]})
+def _prefix(environment: str) -> str | None:
+    """Return how names begin that must not be long or have capitals; None where the environment's name will do.
+
+    With what stands behind it, a role has at most 64 characters and a bucket 63.
+    """
+    if len(environment) <= 19 and re.fullmatch(r"[a-z][a-z0-9-]*", environment):
+        return None
+    return f"glacier-{re.sub('[^a-z0-9]+', '-', environment.lower())[:12].strip('-')}-{_digest(environment)}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:6]
 
 
 def _is_arn(key: Value) -> bool:
@@ -474,10 +572,13 @@ class _Functions:
     def _code(self, need: FunctionNeed) -> Block:
         """Return the object that holds a function's zip: from the module's folder, or from where a variable says."""
         path, label, other = self._zip(need), code_label(self.module), need.config.code_bucket
+        # An object takes ten tags, fewer than a function: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html
+        untagged = nested("override_provider", nested("default_tags", tags={}))
         after: dict[str, Value] = {"depends_on": [Ref("aws_s3_bucket_versioning", label)]} if other is None else {}
         return resource(
             "aws_s3_object",
             need.label,
+            *([untagged] if len(self.module.needs.tags) > 10 else ()),
             bucket=other or Ref("aws_s3_bucket", label, "id"),
             key=f"functions/{need.name}.zip",
             source=path,
@@ -554,6 +655,11 @@ class _Functions:
         """Return the timeout; https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html."""
         if need.timeout is not None and need.timeout > 900:
             self.draft.warn(f"function {need.name}: its tasks may take {need.timeout} s, Lambda ends it after 900 s")
+        if need.timeout is None and need.variables:
+            self.draft.warn(
+                f"function {need.name}: Lambda ends it after 3 s; give {need.origin} a timeout=, or "
+                "LambdaConfig(timeout=...)"
+            )
         return None if need.timeout is None else min(need.timeout, 900)
 
     def _signing(self, config: LambdaConfig) -> Value:
@@ -699,8 +805,44 @@ class _Access:
 
     def _permissions(self, label: str, base: list[Because], keys: list[_KeyUse], about: str) -> None:
         statements = [*base, *self._granted(label), *_on_keys([*keys, *self._keys_of(label)])]
-        if statements:
-            _policy(self.draft, label, "access", statements, about)
+        for place, part in enumerate(parts := _parted(statements, self._length)):
+            if place:
+                self._part(label, f"{label}_{place + 1}_part", part, about)
+            else:
+                _policy(self.draft, label, "access", part, about)
+        if len(parts) > 1 + MANAGED:
+            self.draft.warn(
+                f"{about}: its role needs {len(parts) - 1} policies, IAM attaches 10 unless the quota is raised"
+            )
+
+    def _part(self, label: str, name: str, statements: Sequence[Because], about: str) -> None:
+        """Draw what does not fit into a role as a policy of its own."""
+        _document(self.draft, label, name, statements, about)
+        document = Ref("data", "aws_iam_policy_document", name, "json")
+        made = resource("aws_iam_policy", name, name=Text(PREFIX, f"-{_short(name)}"), policy=document)
+        self.draft.add("iam.tf", made, about)
+        role = Ref("aws_iam_role", label, "name")
+        attached = resource("aws_iam_role_policy_attachment", name, role=role, policy_arn=made.ref.arn)
+        self.draft.add("iam.tf", attached, about)
+
+    def _length(self, value: Any) -> int:
+        """Return how many characters a value of a statement has at most, as JSON without spaces."""
+        match value:
+            case Ref():
+                return 20 + self._names.get(value.parts[-2], 110)
+            case Text(parts=parts):
+                return 3 + sum(len(part) if isinstance(part, str) else self._length(part) for part in parts)
+            case str():
+                return 3 + len(json.dumps(value, ensure_ascii=False))
+            case Block(arguments=arguments, blocks=blocks):
+                inner = sum(self._length(each) for each in (*arguments.values(), *blocks))
+                return 20 + inner + sum(len(name) + 4 for name in arguments)
+            case _:
+                return 2 + sum(self._length(each) for each in value)
+
+    @cached_property
+    def _names(self) -> dict[Any, int]:
+        return {need.label: len(need.name) for need in self.module.needs.buckets}
 
     def _granted(self, label: str) -> Iterator[Because]:
         grants = self.module.needs.of(label)
@@ -720,11 +862,10 @@ class _Access:
             ("Delete", ["s3:DeleteObject"], [each.by("delete") for each in grants]),
         ):
             chosen = [grant for grant, who in zip(grants, uses, strict=True) if who]
-            if chosen:
-                objects = [Text(arn, "/", each) for each in _patterns(chosen, object_patterns)]
-                yield _statement(f"{verb}{name}", actions, objects), _uses(uses)
-        listed = _list_statement(f"List{name}", arn, _patterns(grants, _prefixes))
-        yield listed, _uses(each.by() for each in grants)
+            for some in _shares(_patterns(chosen, object_patterns)):
+                yield _statement(f"{verb}{name}", actions, [Text(arn, "/", each) for each in some]), _uses(uses)
+        for some in _shares(_patterns(grants, _prefixes)):
+            yield _list_statement(f"List{name}", arn, some), _uses(each.by() for each in grants)
 
     def _keys_of(self, label: str) -> Iterator[_KeyUse]:
         """Yield what reading (Decrypt) and writing (both, for uploads in parts) need of the buckets' customers' keys.
@@ -743,14 +884,17 @@ class _Access:
     def _key_arn(self, key: Value) -> Value:
         if _is_arn(key) or not isinstance(key, str):
             return key
-        label = f"key_{identifier(key)}"
-        found = data("aws_kms_key", label, key_id=key)
-        if label not in self._keys:
-            self._keys[label] = self.draft.add("iam.tf", found)
-        return found.ref.arn
+        label = self._keys.of(f"key {key}")
+        if label not in self._found:
+            self._found[label] = self.draft.add("iam.tf", data("aws_kms_key", label, key_id=key))
+        return self._found[label].ref.arn
 
     @cached_property
-    def _keys(self) -> dict[str, Block]:
+    def _keys(self) -> Labels:
+        return Labels()
+
+    @cached_property
+    def _found(self) -> dict[str, Block]:
         return {}
 
 
@@ -797,7 +941,28 @@ def _trust(label: str, kind: str, who: Sequence[Value]) -> Block:
 
 def _role(label: str, name: Value, description: str) -> Block:
     trust = Ref("data", "aws_iam_policy_document", f"{label}_trust", "json")
-    return resource("aws_iam_role", label, name=name, description=description, assume_role_policy=trust)
+    told = "".join(each if " " <= each <= "~" or "\xa1" <= each <= "\xff" else "?" for each in description)
+    return resource("aws_iam_role", label, name=name, description=told[:1000], assume_role_policy=trust)
+
+
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+INLINE, POLICY, MANAGED, LONGEST_ARN = 10_000, 6_000, 8, 100
+"""Characters of the policies within a role and of one attached to it, how many of these there may be besides AWS' two,
+and characters of a bucket's ARN with what stands around it."""
+
+
+def _parted(statements: Iterable[Because], length: Callable[[Block], int]) -> list[list[Because]]:
+    """Part statements so that each part fits into a policy: the first within a role, the others attached to it."""
+    parts: list[list[Because]] = []
+    left = 0
+    for statement in statements:
+        size = length(statement[0])
+        if not parts or size > left:
+            left = POLICY if parts else INLINE
+            parts.append([])
+        parts[-1].append(statement)
+        left -= size
+    return parts
 
 
 Because: TypeAlias = "tuple[Block, tuple[Use, ...]]"
@@ -805,12 +970,17 @@ Because: TypeAlias = "tuple[Block, tuple[Use, ...]]"
 
 
 def _policy(draft: Draft, label: str, name: str, statements: Sequence[Because], about: str) -> None:
-    """Draw the policy of a role, and report its statements; each gets an id that no other of the policy has."""
+    """Draw the policy within a role, and report its statements."""
+    _document(draft, label, label, statements, about)
+    draft.add("iam.tf", _role_policy(label, name), about)
+
+
+def _document(draft: Draft, label: str, name: str, statements: Sequence[Because], about: str) -> None:
+    """Draw a policy's document, and report its statements; each gets an id that no other of the policy has."""
     ids: set[str] = set()
     named = [(_unlike(block, ids), uses) for block, uses in statements]
-    document = data("aws_iam_policy_document", label, *(block for block, _ in named))
+    document = data("aws_iam_policy_document", name, *(block for block, _ in named))
     draft.add("iam.tf", document, about)
-    draft.add("iam.tf", _role_policy(label, name), about)
     draft.statements.extend(_reported(document, label, block, uses) for block, uses in named)
 
 
@@ -870,8 +1040,15 @@ def _opens(grant: Grant) -> tuple[Use, ...]:
 
 def _reported(document: Block, principal: str, block: Block, uses: tuple[Use, ...]) -> Statement:
     arguments: Mapping[str, Any] = block.arguments
-    on = tuple(expression(each).strip('"').replace("${", "").replace("}", "") for each in arguments["resources"])
+    on = tuple(_shown(each) for each in arguments["resources"])
     return Statement(f"{document.address}.{arguments['sid']}", principal, tuple(arguments["actions"]), on, uses)
+
+
+def _shown(resource: str | Ref | Text) -> str:
+    from glacier.terraform.hcl import expression
+
+    parts = resource.parts if isinstance(resource, Text) else (resource,)
+    return "".join(part if isinstance(part, str) else expression(part) for part in parts)
 
 
 def _uses(found: Iterable[tuple[Use, ...]]) -> tuple[Use, ...]:
@@ -883,12 +1060,26 @@ def _patterns(grants: Iterable[Grant], of: Any) -> list[str]:
     return sorted(set(found))
 
 
+def _shares(patterns: Sequence[str]) -> Iterator[list[str]]:
+    """Yield patterns in lists of which each fits into a statement; all prefixes are one statement's `*`."""
+    share: list[str] = []
+    for each in ["*"] if "*" in patterns else patterns:
+        if share and sum(len(other) + LONGEST_ARN for other in (*share, each)) > POLICY - LONGEST_ARN:
+            yield share
+            share = []
+        share.append(each)
+    if share:
+        yield share
+
+
 def object_patterns(path: str) -> tuple[str, ...]:
     """Return a resource's path as IAM has it: its `*` also crosses folders, and `$`, `*`, `?` can be escaped.
 
-    Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
+    The provider writes `&{` as `${` and knows no escape: any character stands for its brace.
+    Sources: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
+    https://registry.terraform.io/providers/hashicorp/aws/latest/docs/data-sources/iam_policy_document
     """
-    plain = path.replace("$", "${$}").replace("**", "*")
+    plain = _literal(path).replace("**", "*")
     if formats.is_pattern(path) or _is_file(path):
         return (plain,)
     return plain, f"{plain}/*"
@@ -900,23 +1091,26 @@ def _prefixes(path: str) -> tuple[str, ...]:
     folder = base.rpartition("/")[0] if formats.is_pattern(path) else base
     if not folder:
         return ("*",)
-    return (f"{folder.replace('$', '${$}')}/*",)
+    return (f"{_literal(folder)}/*",)
+
+
+def _camel(label: str) -> str:
+    """Return a label as a part of statements' ids, which know letters and digits only."""
+    return "".join(part.capitalize() for part in label.split("_"))
+
+
+def _literal(text: str) -> str:
+    return text.replace("$", "${$}").replace("&{", "&?")
 
 
 def _is_file(path: str) -> bool:
     return any(path.endswith(suffix) for each in formats.FORMATS.values() for suffix in each.suffixes)
 
 
-def _camel(label: str) -> str:
-    return "".join(part.capitalize() for part in label.split("_"))
-
-
 def _short(label: str) -> str:
     """Return the part of a role's name that is ours: all of it has at most 64 characters."""
-    import hashlib
-
     name = label.strip("_").replace("_", "-")
-    return name if len(name) <= 36 else f"{name[:29]}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
+    return name if len(name) <= 36 else f"{name[:29].rstrip('-')}-{_digest(name)}"
 
 
 # schedules.tf --------------------------------------------------------------------------------------------------------

@@ -52,7 +52,7 @@ def blueprint(config: GcpConfig, needs: Needs) -> Blueprint:
     _Functions(module).draw()
     _Access(module).draw()
     _Schedules(module).draw()
-    settings = {"bucket": None, "prefix": f"glacier/{needs.environment}"}
+    settings = {"bucket": None, "prefix": f"glacier/{needs.module}"}
     return module.draft.finish(REQUIREMENTS, Backend("gcs", settings, BACKEND_ADVICE))
 
 
@@ -77,8 +77,9 @@ class _Module:
 
     @cached_property
     def mark(self) -> Ref:
-        """A few letters that tell environments in one project apart; drawn when something asks for them."""
-        mark = Call("substr", Call("sha256", Ref("var", "environment")), 0, 6)
+        """A few letters that tell the modules of one project apart; drawn when something asks for them."""
+        name = Text(Ref("var", "environment"), f"/{self.needs.only}") if self.needs.only else Ref("var", "environment")
+        mark = Call("substr", Call("sha256", name), 0, 6)
         self.draft.add("locals.tf", Block("locals", (), {"gcp_mark": mark}))
         return Ref("local", "gcp_mark")
 
@@ -120,6 +121,8 @@ class _Storage:
                 self._add(data("google_storage_bucket", need.label, name=need.name), f"bucket {need.name}")
             else:
                 self._bucket(need)
+            if need.name in self._log_buckets:
+                self._add(_log_member(need, self.module.access.of(f"{need.label} log writer")), f"bucket {need.name}")
             about = f"Name of bucket {need.label}."
             self.draft.add("outputs.tf", output(f"bucket_{need.label}", about, bucket_ref(need).name))
         if any(need.config.code_bucket is None for need in self.module.needs.functions):
@@ -149,10 +152,22 @@ class _Storage:
         if is_keyed(need):
             yield nested("encryption", default_kms_key_name=_key(config))
         if config.access_log_bucket:
-            yield nested("logging", log_bucket=config.access_log_bucket)
+            known = self._made(config.access_log_bucket)
+            log_bucket = config.access_log_bucket if known is None else bucket_ref(known).name
+            yield nested("logging", log_bucket=log_bucket)
         for rule in config.lifecycle_rules:
             yield _lifecycle_rule(rule)
         yield _ABANDONED_UPLOADS
+
+    def _made(self, name: str) -> BucketNeed | None:
+        """Return the bucket of a name among those that the module makes."""
+        return next((need for need in self.module.needs.buckets if need.name == name and not need.existing), None)
+
+    @cached_property
+    def _log_buckets(self) -> set[str]:
+        """The buckets of this module that get access logs of others."""
+        named = {need.config.access_log_bucket for need in self.module.needs.buckets if not need.existing}
+        return {name for name in named if name and self._made(name)}
 
     def _code(self) -> None:
         made = resource(
@@ -184,7 +199,7 @@ class _Storage:
             self._add(_key_member(label, _key(need.config)), f"key of bucket {need.name}")
 
     def _own_key(self) -> None:
-        name = Text("glacier-", Ref("var", "environment"))
+        name = Text(Call("substr", Text("glacier-", Ref("var", "environment")), 0, 56), "-", self.module.mark)
         ring = self._add(resource("google_kms_key_ring", "buckets", name=name, location=REGION))
         self._add(
             resource(
@@ -237,6 +252,17 @@ def _key_member(label: str, key: Value) -> Block:
         crypto_key_id=key,
         role="roles/cloudkms.cryptoKeyEncrypterDecrypter",
         member=Text("serviceAccount:", agent.email_address),
+    )
+
+
+def _log_member(need: BucketNeed, label: str) -> Block:
+    """Return the permission by which Cloud Storage writes access logs: https://cloud.google.com/storage/docs/access-logs."""
+    return resource(
+        "google_storage_bucket_iam_member",
+        label,
+        bucket=bucket_ref(need).name,
+        role="roles/storage.objectCreator",
+        member="group:cloud-storage-analytics@google.com",
     )
 
 
@@ -581,7 +607,7 @@ def _short(label: str) -> str:
     https://cloud.google.com/iam/docs/service-accounts-create
     """
     name = label.strip("_").replace("_", "-")
-    return name if len(name) <= 15 else f"{name[:10]}-{_digest(name)[:4]}"
+    return name if len(name) <= 15 else f"{name[:10].rstrip('-')}-{_digest(name)[:4]}"
 
 
 def _digest(text: str) -> str:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from glacier.errors import ConfigError, did_you_mean
 from glacier.names import ENTRY_POINT, NameRule
 from glacier.providers.calling import in_background, through_json
+from glacier.redaction import told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -118,7 +119,7 @@ class LocalFunctions:
         try:
             yield
         except BaseException as error:
-            said = f"error {type(error).__name__}: {error}"
+            said = f"error {told(error)}"
             error.add_note(f"function {name!r} on this machine")
             raise
         finally:

@@ -6,21 +6,26 @@ import html
 import re
 import unicodedata
 
-__all__ = ["html_text", "unlinked", "visible"]
+__all__ = ["html_text", "printable", "unlinked", "visible"]
 
 # Zero-width joiner and non-joiner: emoji and several scripts are misspelt without them, and they move no other text.
 _JOINERS = "\u200c\u200d"
 
 
+def printable(text: str, keep: str = "") -> str:
+    r"""Show control, bidirectional and other invisible characters as escapes; those in `keep` stay, such as "\n"."""
+    return text if text.isprintable() else "".join(_shown(each, keep) for each in text)
+
+
 def visible(text: str, limit: int = 200, *, keep: str = "") -> str:
-    r"""Show control, bidirectional and other invisible characters as escapes, and cut the text.
+    r"""Do what `printable` does, and cut the text.
 
     Args:
         text: anything.
         limit: the longest result, in characters; a longer one ends in "…".
         keep: characters that stay as they are, such as "\n" where lines are wanted.
     """
-    shown = "".join(_shown(each, keep) for each in text[: limit + 1])
+    shown = printable(text[: limit + 1], keep)
     return shown if len(shown) <= limit else f"{shown[: limit - 1]}…"
 
 
