@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from glacier.errors import GlacierError
 from glacier.render import STATES, fold, lay_out, svg
+from glacier.render.look import KINDS
 from glacier.resources import Bucket, Serverless
 from glacier_magics.widgets.texts import clean
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from glacier import GlacierEnv
     from glacier.graph import Graph, Node, Site
     from glacier.render import Box, Layout, Picture
+    from glacier.render.picture import BoxKind
 
 __all__ = ["MOST_BOXES", "Sheet"]
 
@@ -31,7 +33,7 @@ _CODE = 4000
 _ALL_CODE = 200_000
 _ROOM = "000,000 rows · 00.0 s"
 """The note that every task's box has room for."""
-_KINDS = {"task": "#64789a", "inline": "#8594ae", "resource": "#b08a3e", "fold": "#64789a"}
+_KINDS: Mapping[str, BoxKind] = {"task": "task", "inline": "inline", "resource": "resource", "fold": "task"}
 
 
 class Sheet:
@@ -90,7 +92,7 @@ class Sheet:
     def plain(self) -> dict[str, Any]:
         """What the page has to know of the graph, as plain data."""
         looks = {state: {"sign": look.sign, "hue": look.stroke} for state, look in STATES.items()}
-        looks |= {kind: {"sign": "", "hue": hue} for kind, hue in _KINDS.items()}
+        looks |= {kind: {"sign": "", "hue": KINDS[alike].colours.stroke} for kind, alike in _KINDS.items()}
         links = [[self.ids[link.source], self.ids[link.target]] for link in self.picture.links]
         code = _Budget(_ALL_CODE)
         return {
