@@ -154,8 +154,9 @@ def _outlines(env: GlacierEnv, pipelines: Iterable[Pipeline]) -> tuple[dict[str,
     from glacier.infrastructure.outline import outline
 
     own = {name: env.find_pipeline(name) for name in env.pipelines}
-    bound = [each.bound_to(env) for each in pipelines if each.name not in own]
-    followed = [_followed(env, each) for each in (*own.values(), *bound)]
+    others = [each for each in pipelines if each.env is not env]
+    bound = {each.name: each.bound_to(env) for each in others if each.name not in own or own[each.name].fn is each.fn}
+    followed = [_followed(env, each) for each in {**own, **bound}.values()]
     notes = [each for each in followed if isinstance(each, str)]
     try:
         return outline(env, [each for each in followed if not isinstance(each, str)]), notes
