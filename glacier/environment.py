@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import warnings
 from dataclasses import dataclass, field
-from html import escape
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, overload
 
 from glacier import context, home, modes, registry
+from glacier.card import Card, card_of
 from glacier.errors import ConfigError, GlacierWarning, ResourceNotFoundError, did_you_mean
 from glacier.execution.caching import place
 from glacier.names import ENVIRONMENT, RESOURCE
@@ -398,11 +398,16 @@ class GlacierEnv:
         here = self._here()
         return State(
             environment=here.name,
+            protected=here.protected,
             provider=_provider_state(here._provider),
             resources=[self._resource_state(name, resource) for name, resource in here._resources.items()],
             tasks=[TaskState(name=name, config=shown(self.explain(name))) for name in here._tasks],
             pipelines=[PipelineState(name=name) for name in here._pipelines],
         )
+
+    def card(self) -> Card:
+        """Return on one card where the environment is, whether it is protected, and what is registered in it."""
+        return card_of(self.describe())
 
     def export_state(self, path: str | os.PathLike[str]) -> Path:
         """Write `describe()` as versioned JSON to a file, making its folders, and return the file's path."""
@@ -433,13 +438,11 @@ class GlacierEnv:
     def __repr__(self) -> str:
         here = self._here()
         counts = f"{len(here._resources)} resources, {len(here._tasks)} tasks, {len(here._pipelines)} pipelines"
-        return f"<GlacierEnv {here.name!r} on {_provider_text(here._provider)}: {counts}>"
+        protected = " (protected)" if here.protected else ""
+        return f"<GlacierEnv {here.name!r}{protected} on {_provider_text(here._provider)}: {counts}>"
 
     def _repr_html_(self) -> str:
-        rows = [("provider", _provider_text(self.provider))]
-        rows += [(kind, ", ".join(names) or "none") for kind, names in self.get_state().items()]
-        cells = "".join(f"<tr><th align='left'>{kind}</th><td>{escape(text)}</td></tr>" for kind, text in rows)
-        return f"<table><caption>Glacier environment <b>{escape(self.name)}</b></caption>{cells}</table>"
+        return self.card().html()
 
     # --- inside -------------------------------------------------------------------------------------------------
 
@@ -510,9 +513,11 @@ def _provider_text(provider: Any) -> str:
 
 
 def _provider_state(provider: Any) -> dict[str, Any]:
+    if isinstance(provider, _Composed):
+        return {**_provider_state(provider.storage_provider), "compute": _provider_state(provider.compute_provider)}
     config = provider.config
     given = shown(cascade(Level("provider", config.set_fields()))) if isinstance(config, Settings) else {}
-    return {"type": type(provider).__name__.lstrip("_"), "config": given}
+    return {"type": type(provider).__name__, "config": given}
 
 
 def _origin(fn: Callable[..., Any]) -> tuple[str, str]:

@@ -92,8 +92,7 @@ class Session:
             return "Glacier: no glacier.toml above this folder | next: %glacier env dev --provider local"
         names = ", ".join(self.project.names) or "none"
         current = self.names.get(_CURRENT)
-        now = f"current: {current.name}" if isinstance(current, GlacierEnv) else "none is current"
-        return f"Glacier environments: {names} | {now} | next: {self._next(current)}"
+        return f"Glacier environments: {names} | {_now(current)} | next: {self._next(current)}"
 
     def _next(self, current: Any) -> str:
         if not isinstance(current, GlacierEnv):
@@ -316,6 +315,12 @@ class Session:
         said = self.stale.look(self._watched(env))
         if said:
             print(said)
+
+
+def _now(current: Any) -> str:
+    if not isinstance(current, GlacierEnv):
+        return "none is current"
+    return f"current: {current.name}{' (protected)' if current.protected else ''}"
 
 
 def _bound(target: Any, env: GlacierEnv) -> Any:

@@ -91,6 +91,15 @@ def test_environments_are_listed(run):
     assert "protected" in run("env")[1]
 
 
+def test_one_environment_is_shown_on_a_card(run):
+    card = json.loads(run("env", "prod", "--json")[1])
+    assert (card["environment"], card["protected"]) == ("production", True)
+    assert card["resources"] == ["sales_data", "report"]
+    assert "protected  yes: a run that writes here asks first" in run("env", "prod")[1]
+    assert "protected  no" in run("env", "dev")[1]
+    assert "did you mean 'production'" in run("env", "produktion")[2]
+
+
 def test_a_pipeline_runs_in_a_named_environment(run):
     assert run("run", "flow.py:counting", "--env", "dev")[1].strip() == "2"
     assert run("run", "flow.py:counting", "--env", "prod")[1].strip() == "3"

@@ -229,12 +229,32 @@ def test_the_list_marks_the_current_one(nb):
 def test_the_status_card_tells_where_one_is(working):
     card = working.run("%glacier --json").value.value
     assert card["environment"] == "dev"
-    assert card["resources"] == "sales_raw, report"
-    assert card["pipelines"] == "counting, reporting"
-    assert card["last run"] == "none"
+    assert card["resources"] == ["sales_raw", "report"]
+    assert card["pipelines"] == ["counting", "reporting"]
+    assert (card["protected"], card["stale"], card["last run"]) == (False, {}, "none")
     working.run("%glacier run counting")
     assert "counting" in working.run("%glacier --json").value.value["last run"]
     assert "<table" in working.run("%glacier").bundle["text/html"]
+
+
+def test_every_form_of_a_card_tells_whether_it_is_protected(nb):
+    switched = nb.run("%glacier env prod")
+    assert "GlacierEnv 'production' (protected)" in switched.bundle["text/plain"]
+    assert "<td>yes: a run that writes here asks first</td>" in switched.bundle["text/html"]
+    assert nb.run("%glacier env prod --json").value.value["protected"] is True
+    assert nb.run("%glacier --json").value.value["protected"] is True
+    for form in ("text/plain", "text/html"):
+        assert "protected" in nb.run("%glacier ls").bundle[form]
+    assert nb.run("%reload_ext glacier_magics").printed.startswith(
+        "Glacier environments: dev, staging, production | current: "
+    )
+    assert nb.run("%glacier env dev --json").value.value["protected"] is False
+    assert "(protected)" not in nb.run("%glacier env dev").everything
+
+
+def test_loading_says_that_the_current_one_is_protected(project, bare):
+    (project / "glacier.toml").write_text(f'default = "production"\n{PROJECT}')
+    assert "current: production (protected)" in bare.run("%load_ext glacier_magics").printed
 
 
 # --- looking ----------------------------------------------------------------------------------------------------------

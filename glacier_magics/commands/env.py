@@ -38,9 +38,10 @@ def run(session: Session, given: argparse.Namespace) -> Any:
         return _list(session)
     env = _wanted(session, given)
     if given.variable is None:
-        return session.enter(env)
-    session.bind(given.variable, env)
-    return env
+        session.enter(env)
+    else:
+        session.bind(given.variable, env)
+    return env.card() if given.json else env
 
 
 def _wanted(session: Session, given: argparse.Namespace) -> GlacierEnv:
