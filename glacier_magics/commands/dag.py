@@ -23,7 +23,7 @@ def arguments(parser: Parser) -> None:
     """Take a pipeline and a file."""
     parser.add("pipeline", nargs="?", names="pipelines", help="a pipeline; may be left out where there is only one")
     parser.add("-o", "--output", metavar="FILE", names="files", help="write FILE.svg, .png, .dot, .mmd or .txt instead")
-    parser.add("-p", "--param", action="append", default=[], metavar="KEY=VALUE", help="a parameter of the pipeline")
+    parser.add_parameters()
     parser.add("--env", names="environments", help="another environment than the current one")
 
 

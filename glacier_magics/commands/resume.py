@@ -22,7 +22,7 @@ __all__ = ["arguments", "run"]
 def arguments(parser: Parser) -> None:
     """Take a run and what it needs again."""
     parser.add("run", names="runs", help="a run's id, or the beginning of it")
-    parser.add("-p", "--param", action="append", default=[], metavar="KEY=VALUE", help="a parameter of the pipeline")
+    parser.add_parameters()
     parser.add("-o", "--output", metavar="VAR", help="the variable for what it returns")
     parser.add("--env", names="environments", help="another environment than the current one")
     parser.add("--yes", action="store_true", help="write to a protected environment without being asked")

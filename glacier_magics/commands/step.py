@@ -26,7 +26,7 @@ __all__ = ["arguments", "run"]
 def arguments(parser: Parser) -> None:
     """Take a pipeline, and what is done with its run."""
     parser.add("pipeline", nargs="?", names="pipelines", help="a pipeline; may be left out where there is only one")
-    parser.add("-p", "--param", action="append", default=[], metavar="KEY=VALUE", help="a parameter of the pipeline")
+    parser.add_parameters()
     parser.add("-o", "--output", metavar="VAR", help="the variable for what the task returns (NAME_result)")
     parser.add("--restart", action="store_true", help="begin with the first task")
     parser.add("--end", action="store_true", help="run no more of it")

@@ -89,7 +89,9 @@ def test_tab_completes_a_resource(lab: Lab, notebook: Notebook, shoot: Callable[
     editor.click()
     page.keyboard.type("%glacier preview sales")
     page.keyboard.press("Tab")
-    page.locator(".jp-Completer-item", has_text="sales_raw").wait_for()
+    offer = page.locator(".jp-Completer-item", has_text="sales_raw")
+    offer.wait_for()
+    assert offer.locator(".jp-Completer-typeExtended").inner_text() == "resource"
     shoot("offered")
     page.keyboard.press("Enter")
     written = "(n) => document.querySelectorAll('.jp-Cell .cm-content')[n].innerText"
