@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from glacier.execution.run import Run
     from glacier.execution.stepping import Stepper
 
-__all__ = ["Session"]
+__all__ = ["MAKE", "Session"]
 
+MAKE = "%glacier env dev --provider local"
+"""What makes an environment where there is none."""
 _CURRENT = "env"
 
 
@@ -89,7 +91,7 @@ class Session:
         if self.problem is not None:
             return f"Glacier: {self.problem.message} | next: mend it, then %reload_ext glacier_magics"
         if self.project is None:
-            return "Glacier: no glacier.toml above this folder | next: %glacier env dev --provider local"
+            return f"Glacier: no glacier.toml above this folder | next: {MAKE}"
         names = ", ".join(self.project.names) or "none"
         current = self.names.get(_CURRENT)
         return f"Glacier environments: {names} | {_now(current)} | next: {self._next(current)}"
@@ -130,8 +132,9 @@ class Session:
         found = self.names.get(_CURRENT)
         if isinstance(found, GlacierEnv):
             return self._watched(found)
-        known = ", ".join(self.known()) or "make one: %glacier env dev --provider local"
-        raise ConfigError("no environment is current", hint=f"%glacier env NAME; known: {known}")
+        known = ", ".join(self.known())
+        hint = f"switch to one: %glacier env NAME (known: {known})" if known else f"make one: {MAKE}"
+        raise ConfigError("no environment is current", hint=hint)
 
     @property
     def current(self) -> GlacierEnv | None:
@@ -153,8 +156,9 @@ class Session:
         known = self.known()
         found = [name] if name in known else [each for each in known if name and each.startswith(name)]
         if len(found) != 1:
+            what = f"{len(found)} environments begin with" if found else "there is no environment"
             hint = f"say which: {', '.join(found)}" if found else did_you_mean(name[:60], known)
-            raise ConfigError(f"there are {len(found) or 'no'} environments {name[:60]!r}", hint=hint)
+            raise ConfigError(f"{what} {name[:60]!r}", hint=hint)
         return self._opened(found[0])
 
     def make(self, name: str, provider: str | None, fields: dict[str, Any], protected: bool) -> GlacierEnv:
@@ -230,8 +234,9 @@ class Session:
         """
         here = self.env
         if name is None and len(here.pipelines) != 1:
-            known = ", ".join(here.pipelines) or "none yet"
-            raise ConfigError(f"{here.name} has {len(here.pipelines) or 'no'} pipelines", hint=f"name one: {known}")
+            known = ", ".join(here.pipelines)
+            hint = f"name one: {known}" if known else "define one: a function below @env.pipeline()"
+            raise ConfigError(f"environment {here.name!r} has {len(here.pipelines) or 'no'} pipelines", hint=hint)
         found = here.find_pipeline(here.pipelines[0] if name is None else name)
         return found if env is None else _bound(found, self.named(env))
 

@@ -37,7 +37,7 @@ class Table:
         return [dict(zip(self.head, row, strict=True)) for row in self.rows]
 
     def __str__(self) -> str:
-        head = [self.head] if any(each.strip() for each in self.head) else []
+        head = [self.head] if self.rows and any(each.strip() for each in self.head) else []
         rows = [tuple(_printable(cell) for cell in row) for row in [*head, *self.rows]]
         wide = [max(len(row[column]) for row in rows) for column in range(len(self.head))] if rows else []
         lines = ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, wide, strict=True)).rstrip() for row in rows]

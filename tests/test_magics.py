@@ -119,7 +119,17 @@ def test_loading_without_a_project_says_how_to_begin(bare):
     assert "next: %glacier env dev --provider local" in bare.run("%load_ext glacier_magics").printed
     assert "env" not in bare.shell.user_ns
     said = bare.fail("%glacier ls").traceback
-    assert said.splitlines()[0] == "ConfigError: no environment is current"
+    assert said.splitlines() == [
+        "ConfigError: no environment is current",
+        "hint: make one: %glacier env dev --provider local",
+    ]
+    assert bare.run("%glacier").text.strip().splitlines()[:2] == [
+        "environments",
+        "none yet: %glacier env dev --provider local, or write a glacier.toml",
+    ]
+    bare.run("%glacier env dev --provider local --as kept")
+    assert "hint: switch to one: %glacier env NAME (known: dev)" in bare.fail("%glacier tasks").traceback
+    assert "local" in bare.run("%glacier").text
 
 
 def test_loading_with_a_broken_project_says_what_is_wrong(bare, tmp_path):
@@ -342,6 +352,11 @@ def test_an_error_of_ours_is_one_line_and_a_hint(nb):
         "ResourceNotFoundError: environment 'dev' has no pipeline 'conting'",
         "hint: none is known yet",
     ]
+
+
+def test_without_a_pipeline_the_next_step_is_said(nb):
+    assert "define one: a function below @env.pipeline()" in nb.fail("%glacier run").traceback
+    assert nb.run("%glacier tasks").text.strip().splitlines()[1] == "none yet: write a function below @env.task()"
 
 
 def test_several_pipelines_and_none_named_is_refused(working):
@@ -618,6 +633,14 @@ def test_help_is_a_question_mark_away(nb):
         ("%glacier ls --limi 3", "%glacier ls has no option '--limi'"),
         ("%glacier ls --limit three", "invalid int value: 'three'"),
         ("%glacier env produktion", "did you mean 'production'?"),
+        ("%glacier env ''", "there is no environment ''"),
+        ("%glacier preview 'sales raw'", "has no resource 'sales raw'"),
+        ("%glacier dag 'count ing'", "did you mean 'counting'?"),
+        ("%glacier step rporting", "did you mean 'reporting'?"),
+        ("%glacier load clen", "did you mean 'clean'?"),
+        ("%glacier load clean --pipeline conting", "did you mean 'counting'?"),
+        ("%glacier logs nope", "has no run 'nope'"),
+        ("%glacier tasks --env stging", "did you mean 'staging'?"),
         ("%glacier preview sale_raw", "did you mean 'sales_raw'?"),
         ("%glacier preview sales_raw --columns amont", "amount"),
         ("%glacier explain sales_rw", "did you mean 'sales_raw'?"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from glacier_magics.commands.env import environments
 from glacier_magics.views import Table
 
 if TYPE_CHECKING:
@@ -21,8 +22,8 @@ def arguments(parser: Parser) -> None:
 
 
 def run(session: Session, given: argparse.Namespace) -> Any:
-    """Show the status card."""
-    return card(session, session.env)
+    """Show the status card; where no environment is current, those that there are."""
+    return environments(session) if session.current is None else card(session, session.env)
 
 
 def card(session: Session, env: GlacierEnv) -> Table:
