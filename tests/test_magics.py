@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import json
+import sys
 from pathlib import Path
 
 import polars as pl
@@ -552,9 +553,146 @@ def test_changed_settings_and_objects_make_stale(working, project):
     assert stale["count"] == "upstream clean"
 
 
-def test_running_an_unchanged_cell_again_makes_nothing_stale(working):
+HELPED = """
+import polars as pl
+RATE = 2
+
+def rounded(x):
+    return round(x * RATE)
+
+def clean_name(x):
+    return rounded(x)
+
+@env.task({settings})
+def clean(sales_raw: Bucket) -> pl.DataFrame:
+    return sales_raw.read().with_columns(factor=clean_name(1))
+
+@env.task({settings})
+def count(df: pl.DataFrame) -> int:
+    return df.height
+
+@env.pipeline()
+def counting():
+    return count(clean())
+"""
+
+
+@pytest.mark.parametrize("source", [PIPELINE, HELPED.format(settings=""), HELPED.format(settings="cache=True")])
+def test_running_an_unchanged_cell_again_makes_nothing_stale(nb, source):
+    nb.run(source)
+    nb.run("%glacier run counting")
+    assert nb.run(source).printed == ""
+    assert {row["stale"] for row in nb.run("%glacier tasks --json").value.value} == {""}
+
+
+def test_a_comment_makes_nothing_stale(working):
     working.run("%glacier run counting")
-    assert working.run(PIPELINE).printed == ""
+    assert working.run(PIPELINE.replace("    return df.height", "    # how many\n    return df.height")).printed == ""
+
+
+@pytest.mark.parametrize("settings", ["", "cache=True"])
+@pytest.mark.parametrize(
+    ("cell", "reason"),
+    [
+        ("def clean_name(x):\n    return rounded(x) + 1", "code: clean_name"),
+        ("def rounded(x):\n    return x", "code: rounded"),
+        ("def rounded(x):\n    return x\ndef clean_name(x):\n    return rounded(-x)", "code: clean_name, rounded"),
+        ("RATE = 3", "global RATE"),
+    ],
+)
+def test_what_a_task_reaches_makes_it_stale_and_plan_agrees(nb, settings, cell, reason):
+    nb.run(HELPED.format(settings=settings))
+    nb.run("%glacier run counting")
+    assert nb.run(cell).printed.strip() == f"stale in counting: clean ({reason}), count (upstream clean)"
+    tasks = {row["task"]: row["stale"] for row in nb.run("%glacier tasks --json").value.value}
+    assert tasks == {"clean": reason, "count": "upstream clean"}
+    plan = {row["name"]: row["action"] for row in nb.run("%glacier plan counting --json").value.value}
+    assert plan == {"clean": "run", "count": "run"}
+    assert f"stale: {reason}" in nb.run("%glacier plan counting").text
+    nb.run("%glacier run counting")
+    assert {row["stale"] for row in nb.run("%glacier tasks --json").value.value} == {""}
+
+
+def test_settings_on_which_a_kept_result_cannot_depend_make_nothing_stale(nb):
+    nb.run(HELPED.format(settings="cache=True"))
+    nb.run("%glacier run counting")
+    assert nb.run(HELPED.format(settings="cache=True, retries=2")).printed == ""
+    assert [row["action"] for row in nb.run("%glacier plan counting --json").value.value] == ["cached", "cached"]
+    assert "stale" not in nb.run("%glacier plan counting").text
+
+
+def test_a_file_that_a_kept_task_names_makes_it_stale(nb, project):
+    (project / "limits.json").write_text("[1]")
+    nb.run(
+        "from pathlib import Path\n"
+        "@env.task(cache=True)\ndef limits():\n    return Path('limits.json').read_text()\n"
+        "@env.pipeline()\ndef limiting():\n    return limits()"
+    )
+    nb.run("%glacier run limiting")
+    (project / "limits.json").write_text("[2]")
+    assert nb.run("%glacier tasks --json").value.value[0]["stale"] == "file limits.json"
+    assert "file limits.json changed" in nb.run("%glacier plan limiting").text
+
+
+def test_a_module_that_is_loaded_anew_makes_stale(nb, project, monkeypatch):
+    monkeypatch.syspath_prepend(project)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    (project / "cleaning_of_names.py").write_text("def clean_name(x):\n    return x\n")
+    nb.run("import importlib\nimport cleaning_of_names")
+    nb.run(
+        "@env.task()\ndef name():\n    return cleaning_of_names.clean_name('x')\n"
+        "@env.pipeline()\ndef naming():\n    return name()"
+    )
+    nb.run("%glacier run naming")
+    assert nb.run("importlib.reload(cleaning_of_names);").printed == ""
+    (project / "cleaning_of_names.py").write_text("def clean_name(x):\n    return x.upper()\n")
+    assert nb.run("importlib.reload(cleaning_of_names);").printed == "stale in naming: name (code: clean_name)\n"
+
+
+def test_what_a_run_leaves_out_stays_stale(nb):
+    nb.run(HELPED.format(settings=""))
+    nb.run("%glacier run counting")
+    nb.run("@env.task()\ndef count(df: pl.DataFrame) -> int:\n    return -df.height")
+    assert nb.run("x = %glacier run counting --until clean").printed.count("stale") == 0
+    assert {row["task"]: row["stale"] for row in nb.run("%glacier tasks --json").value.value} == {
+        "clean": "",
+        "count": "code",
+    }
+    assert nb.run("RATE = 3").printed.strip() == "stale in counting: clean (global RATE)"
+    assert nb.run("%glacier run counting").value == -5
+    assert {row["stale"] for row in nb.run("%glacier tasks --json").value.value} == {""}
+
+
+def test_what_a_resumed_run_takes_over_stays_stale(nb):
+    nb.run(HELPED.format(settings=""))
+    nb.run("ready = False\n@env.task()\ndef count(df: pl.DataFrame) -> int:\n    assert ready\n    return df.height")
+    nb.fail("%glacier run counting")
+    assert "clean (global RATE)" in nb.run("RATE = 3\nready = True").printed
+    run = nb["env"].runs[0].id
+    assert "of earlier: clean (global RATE)" in nb.run(f"%glacier resume {run}").printed
+    assert {row["task"]: row["stale"] for row in nb.run("%glacier tasks --json").value.value} == {
+        "clean": "global RATE",
+        "count": "upstream clean",
+    }
+
+
+def test_each_step_is_seen_as_it_runs(nb):
+    nb.run(HELPED.format(settings=""))
+    nb.run("%glacier step counting")
+    nb.run("%glacier step counting")
+    assert nb.run("@env.task()\ndef count(df: pl.DataFrame) -> int:\n    return 1").printed.strip() == (
+        "stale in counting: count (code)"
+    )
+
+
+def test_the_line_after_a_cell_stays_short(nb):
+    tasks = "".join(f"@env.task()\ndef task_{n}():\n    return helper()\n" for n in range(9))
+    nb.run(f"def helper():\n    return 1\n{tasks}")
+    nb.run("@env.pipeline()\ndef all_of_them():\n    return [" + ", ".join(f"task_{n}()" for n in range(9)) + "]")
+    nb.run("x = %glacier run all_of_them")
+    said = nb.run("def helper():\n    return 2").printed.strip()
+    assert said.startswith("stale in all_of_them: task_0 (code: helper), ")
+    assert said.endswith("task_4 (code: helper) and 4 more: %glacier tasks")
 
 
 # --- protection -------------------------------------------------------------------------------------------------------
