@@ -47,9 +47,14 @@ class Card:
         known = {"environment": self.environment, "provider": self.provider, **self.places}
         return {**known, "protected": self.protected, **lists}
 
+    def text(self, *more: tuple[str, str]) -> str:
+        """Return it as lines of text, with further rows at its end."""
+        rows = [*self.rows, *more]
+        wide = max(len(name) for name, _ in rows)
+        return "\n".join([f"environment {self.environment}", *(f"{name:<{wide}}  {text}" for name, text in rows)])
+
     def __str__(self) -> str:
-        wide = max(len(name) for name, _ in self.rows)
-        return "\n".join([f"environment {self.environment}", *(f"{name:<{wide}}  {text}" for name, text in self.rows)])
+        return self.text()
 
     def html(self) -> str:
         """Return a table in which nothing of the texts is markup."""

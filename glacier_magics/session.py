@@ -10,6 +10,7 @@ from glacier import GlacierEnv, Pipeline, Project, Task, registry
 from glacier.errors import ConfigError, GlacierError, did_you_mean
 from glacier.home import project_root
 from glacier.protection import guard
+from glacier.stepping import going_on
 from glacier_magics.staleness import Stale
 
 if TYPE_CHECKING:
@@ -249,19 +250,26 @@ class Session:
         return (task if env is None else _bound(task, self.named(env))).as_pipeline()
 
     def stepper(self, pipeline: Pipeline, params: dict[str, Any]) -> Stepper:
-        """Return the run of a pipeline that goes on step by step; another one when the pipeline is another by now."""
-        known = self._steppers.get(pipeline.name)
-        if known is None or known[0] is not pipeline:
-            self.leave(pipeline)
-            pipeline.env.admit(pipeline, params)
-            self._steppers[pipeline.name] = pipeline, pipeline.step(**params, progress=False)
-        return self._steppers[pipeline.name][1]
+        """Return the run of a pipeline that goes on step by step; another one when the pipeline is another by now.
 
-    def leave(self, pipeline: Pipeline) -> None:
-        """Run no more of a pipeline that goes step by step."""
+        Where the last step failed or was interrupted, it is one that goes on there.
+        """
+        known = self._steppers.get(pipeline.name)
+        if known is not None and known[0] is pipeline and not known[1].failed:
+            return known[1]
+        run = self.run_here(pipeline) if known is not None and known[0] is pipeline else None
+        self.leave(pipeline)
+        pipeline.env.admit(pipeline, params)
+        begun = pipeline.step(**params, progress=False) if run is None else going_on(pipeline, run.id, **params)
+        self._steppers[pipeline.name] = pipeline, begun
+        return begun
+
+    def leave(self, pipeline: Pipeline) -> bool:
+        """Run no more of a pipeline that goes step by step; return whether it did."""
         known = self._steppers.pop(pipeline.name, None)
         if known is not None:
             known[1].close()
+        return known is not None
 
     def run_here(self, pipeline: Pipeline) -> Run | None:
         """Return the pipeline's newest run, if it was one of this kernel."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from glacier.overview import in_words
 from glacier_magics.commands.env import environments
 from glacier_magics.views import Table
 
@@ -37,7 +38,4 @@ def card(session: Session, env: GlacierEnv) -> Table:
 
 def _last_run(env: GlacierEnv) -> str:
     runs = [run for name in env.pipelines if (run := env.find_pipeline(name).last_run) is not None]
-    if not runs:
-        return "none"
-    last = max(runs, key=lambda run: run.started)
-    return f"{last.pipeline} {last.id}: {last.state}" + (f" in {last.seconds:.2f} s" if last.seconds else "")
+    return in_words(max(runs, key=lambda run: run.started, default=None))

@@ -49,7 +49,7 @@ _STATE = {
 }
 _WORDS = {"recorded": "waiting", "interrupted": "cancelled"}
 _BEGUN = frozenset(_STATE.values())
-_ENDS = frozenset({"done", "planned", "failed", "cancelled"})
+_ENDS = frozenset({"done", "planned", "failed", "cancelled", "paused"})
 _ERROR = 4000
 _LINES = 200
 _LOG = 8000
@@ -139,7 +139,7 @@ class Ledger:
 
     def _close(self, state: str) -> None:
         self.state = state
-        if state in ("running", "waiting"):
+        if state in ("running", "waiting", "paused"):
             return
         conditional = {node.key for node in self.sheet.graph if node.condition}
         self._each(lambda key: "skipped" if key in conditional else "cancelled")
