@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
+    from glacier.execution.events import Listener
     from glacier.execution.journal import History, RunRecord
     from glacier.execution.options import RunOptions
     from glacier.infrastructure.collect import Recorded
@@ -62,6 +63,7 @@ class GlacierEnv:
             its limit in bytes or as text such as "5 GB", a bucket, or the name of a registered one.
         protected: whether people should be asked before a run writes here; nothing in the library asks by itself.
         guard: called with a task or pipeline and its parameters before it runs here; it raises to refuse (`admit`).
+        listeners: called with every event of every run here, besides those of the run itself (`Pipeline.run`).
         outputs: what the infrastructure was called when it was deployed, as `glacier.deploy.deploy(..., env=env)` said.
     """
 
@@ -81,6 +83,7 @@ class GlacierEnv:
         self.name = ENVIRONMENT.check(name)
         self.protected = protected
         self.guard: Callable[[Task | Pipeline, Mapping[str, Any]], None] | None = None
+        self.listeners: list[Listener] = []
         self.debug = debug
         self.max_workers = max_workers
         self.dask = dask
@@ -431,9 +434,10 @@ class GlacierEnv:
     # --- showing ------------------------------------------------------------------------------------------------
 
     def __getstate__(self) -> dict[str, Any]:
-        """On the way to a task's process, leave tasks and pipelines behind: they may hold anything of the user's."""
+        """On the way to a task's process, leave behind what may hold anything of the user's, and who listens here."""
         sent = context.carried.get() is not None
-        return {**vars(self), "_tasks": {}, "_pipelines": {}} if sent else vars(self)
+        left: dict[str, Any] = {"_tasks": {}, "_pipelines": {}, "guard": None, "listeners": []}
+        return {**vars(self), **left} if sent else vars(self)
 
     def __repr__(self) -> str:
         here = self._here()

@@ -11,6 +11,7 @@ from glacier.errors import ConfigError, GlacierError, did_you_mean
 from glacier.home import project_root
 from glacier.protection import guard
 from glacier.stepping import going_on
+from glacier_magics.following import Pictures
 from glacier_magics.staleness import Stale
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class Session:
         environments: those that were opened or made here, by name.
         stale: which tasks have results of an older state of the work, and why.
         last_error: the last error of a command, whole.
+        pictures: those that follow a pipeline.
+        cell: the name of the cell that is run, None where cells have none.
         schemas: columns that were seen, by environment and resource.
     """
 
@@ -48,6 +51,8 @@ class Session:
         self.problem: GlacierError | None = None
         self.environments: dict[str, GlacierEnv] = {}
         self.stale = Stale()
+        self.pictures = Pictures(self.stale.told)
+        self.cell: str | None = None
         self.last_error: BaseException | None = None
         self.schemas: dict[tuple[str, str], list[str]] = {}
         self._steppers: dict[str, tuple[Pipeline, Stepper]] = {}
@@ -58,6 +63,7 @@ class Session:
 
     def open(self) -> None:
         """Find the project, and open its default environment unless the notebook has an `env` already."""
+        cast("Any", self.shell.events).register("pre_run_cell", self._before_cell)
         cast("Any", self.shell.events).register("post_run_cell", self._after_cell)
         try:
             if project_root() is None:
@@ -78,7 +84,9 @@ class Session:
 
     def close(self) -> None:
         """Take back what the session put into the shell."""
+        cast("Any", self.shell.events).unregister("pre_run_cell", self._before_cell)
         cast("Any", self.shell.events).unregister("post_run_cell", self._after_cell)
+        self.pictures.close()
         self.stale.close()
         for pipeline, _ in list(self._steppers.values()):
             self.leave(pipeline)
@@ -319,15 +327,18 @@ class Session:
         except (EOFError, OSError, RuntimeError, NotImplementedError):
             return False
 
-    # --- after each cell ----------------------------------------------------------------------------------------
+    # --- around each cell ---------------------------------------------------------------------------------------
+
+    def _before_cell(self, info: Any) -> None:
+        self.cell = getattr(info, "cell_id", None)
+        self.pictures.cell_begins(self.cell)
 
     def _after_cell(self, *_: Any) -> None:
         env = self.current
-        if env is None:
-            return
-        said = self.stale.look(self._watched(env))
+        said = None if env is None else self.stale.look(self._watched(env))
         if said:
             print(said)
+        self.pictures.cell_ends()
 
 
 def _now(current: Any) -> str:

@@ -63,6 +63,11 @@ class Stale:
         before = seen.buckets.result() if buckets else seen.tasks
         return outdated(seen.graph, before, snapshot(env, seen.graph, buckets=buckets))
 
+    def told(self, env: GlacierEnv, pipeline: str) -> Mapping[str, str]:
+        """Return what the last look has found to be stale in a pipeline, by key, with the reason."""
+        seen = self._seen.get((id(env), pipeline))
+        return {} if seen is None else seen.told
+
     def tasks(self, env: GlacierEnv) -> dict[str, str]:
         """Return the tasks that are stale in any pipeline, by name, with the reason."""
         found: dict[str, str] = {}

@@ -142,13 +142,13 @@ def test_loading_with_a_broken_project_says_what_is_wrong(bare, tmp_path):
 def test_unloading_takes_everything_back(project, bare):
     before = set(bare.shell.user_ns) | {"_exit_code"}
     matchers, transformers = list(bare.shell.Completer.custom_matchers), list(bare.shell.input_transformers_cleanup)
-    hooks = list(bare.shell.events.callbacks["post_run_cell"])
+    hooks = {name: list(bare.shell.events.callbacks[name]) for name in ("pre_run_cell", "post_run_cell")}
     bare.run("%load_ext glacier_magics")
     bare.run("%unload_ext glacier_magics")
     assert set(bare.shell.user_ns) - before <= {"_", "__", "___", "_i", "_ii", "_iii", "_i1", "_i2"}
     assert bare.shell.Completer.custom_matchers == matchers
     assert bare.shell.input_transformers_cleanup == transformers
-    assert bare.shell.events.callbacks["post_run_cell"] == hooks
+    assert {name: bare.shell.events.callbacks[name] for name in hooks} == hooks
     assert "glacier" not in bare.shell.magics_manager.magics["line"]
     assert "glacier" not in bare.shell.magics_manager.magics["cell"]
 
@@ -295,6 +295,16 @@ def test_a_picture_is_drawn_and_written(working, tmp_path):
     assert "image/svg+xml" in working.run("%glacier dag counting").bundle
     working.run("%glacier dag counting -o pictures/counting.svg")
     assert "<svg" in (tmp_path / "pictures" / "counting.svg").read_text()
+
+
+def test_a_terminal_says_that_it_cannot_follow(working, tmp_path):
+    shown = working.run("%glacier dag counting --live")
+    assert shown.printed.splitlines()[0] == (
+        "a terminal cannot follow a run; %glacier run counting shows its picture when it is over"
+    )
+    assert "count ← clean" in shown.text
+    assert "a file cannot follow a run" in working.fail("%glacier dag counting --live -o x.svg").traceback
+    assert working.run("%glacier dag counting --live --json").value.value["name"] == "counting"
 
 
 def test_environments_are_compared_and_settings_explained(working):

@@ -93,12 +93,21 @@ class Ledger:
 
     def _note_run(self, event: Event) -> None:
         if event.kind == "run_started":
+            if self.id:
+                self._forget()
             self.id, self.state = event.run, "running"
             self._each(lambda key: "waiting")
         elif event.kind == "run_finished":
             self.seconds, self.error = event.seconds, event.error or ""
             known = event.detail if event.detail in _ENDS else ""
             self._close(known or ("failed" if event.error else "done"))
+
+    def _forget(self) -> None:
+        """Forget what an earlier run came to."""
+        self._steps = {key: _Step() for key in self._steps}
+        self._changed |= self._steps.keys()
+        self._told |= self._steps.keys()
+        self.seconds, self.error = None, ""
 
     def _note_step(self, step: _Step, event: Event) -> None:
         if event.kind == "log":

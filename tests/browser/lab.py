@@ -179,6 +179,11 @@ class Notebook:
         """Run every cell, and wait for nothing."""
         self.page.evaluate("() => { jupyterapp.commands.execute('notebook:run-all-cells'); }")
 
+    def start(self, cell: int) -> None:
+        """Run one cell again, and wait for nothing."""
+        self.page.evaluate("(cell) => { jupyterapp.shell.currentWidget.content.activeCellIndex = cell; }", cell)
+        self.page.evaluate("() => { jupyterapp.commands.execute('notebook:run-cell'); }")
+
     def type_and_run(self, source: str) -> None:
         """Put a new cell below the last one, run it, and wait until the kernel is idle."""
         self.page.evaluate(
