@@ -10,6 +10,8 @@ from glacier import GlacierEnv, Pipeline, Project, Task, registry
 from glacier.errors import ConfigError, GlacierError, did_you_mean
 from glacier.home import project_root
 from glacier.protection import guard
+from glacier.stepping import going_on
+from glacier_magics.following import Pictures
 from glacier_magics.staleness import Stale
 
 if TYPE_CHECKING:
@@ -20,8 +22,10 @@ if TYPE_CHECKING:
     from glacier.execution.run import Run
     from glacier.execution.stepping import Stepper
 
-__all__ = ["Session"]
+__all__ = ["MAKE", "Session"]
 
+MAKE = "%glacier env dev --provider local"
+"""What makes an environment where there is none."""
 _CURRENT = "env"
 
 
@@ -36,6 +40,8 @@ class Session:
         environments: those that were opened or made here, by name.
         stale: which tasks have results of an older state of the work, and why.
         last_error: the last error of a command, whole.
+        pictures: those that follow a pipeline.
+        cell: the name of the cell that is run, None where cells have none.
         schemas: columns that were seen, by environment and resource.
     """
 
@@ -45,6 +51,8 @@ class Session:
         self.problem: GlacierError | None = None
         self.environments: dict[str, GlacierEnv] = {}
         self.stale = Stale()
+        self.pictures = Pictures(self.stale.told)
+        self.cell: str | None = None
         self.last_error: BaseException | None = None
         self.schemas: dict[tuple[str, str], list[str]] = {}
         self._steppers: dict[str, tuple[Pipeline, Stepper]] = {}
@@ -55,6 +63,7 @@ class Session:
 
     def open(self) -> None:
         """Find the project, and open its default environment unless the notebook has an `env` already."""
+        cast("Any", self.shell.events).register("pre_run_cell", self._before_cell)
         cast("Any", self.shell.events).register("post_run_cell", self._after_cell)
         try:
             if project_root() is None:
@@ -75,7 +84,9 @@ class Session:
 
     def close(self) -> None:
         """Take back what the session put into the shell."""
+        cast("Any", self.shell.events).unregister("pre_run_cell", self._before_cell)
         cast("Any", self.shell.events).unregister("post_run_cell", self._after_cell)
+        self.pictures.close()
         self.stale.close()
         for pipeline, _ in list(self._steppers.values()):
             self.leave(pipeline)
@@ -89,11 +100,10 @@ class Session:
         if self.problem is not None:
             return f"Glacier: {self.problem.message} | next: mend it, then %reload_ext glacier_magics"
         if self.project is None:
-            return "Glacier: no glacier.toml above this folder | next: %glacier env dev --provider local"
+            return f"Glacier: no glacier.toml above this folder | next: {MAKE}"
         names = ", ".join(self.project.names) or "none"
         current = self.names.get(_CURRENT)
-        now = f"current: {current.name}" if isinstance(current, GlacierEnv) else "none is current"
-        return f"Glacier environments: {names} | {now} | next: {self._next(current)}"
+        return f"Glacier environments: {names} | {_now(current)} | next: {self._next(current)}"
 
     def _next(self, current: Any) -> str:
         if not isinstance(current, GlacierEnv):
@@ -131,8 +141,9 @@ class Session:
         found = self.names.get(_CURRENT)
         if isinstance(found, GlacierEnv):
             return self._watched(found)
-        known = ", ".join(self.known()) or "make one: %glacier env dev --provider local"
-        raise ConfigError("no environment is current", hint=f"%glacier env NAME; known: {known}")
+        known = ", ".join(self.known())
+        hint = f"switch to one: %glacier env NAME (known: {known})" if known else f"make one: {MAKE}"
+        raise ConfigError("no environment is current", hint=hint)
 
     @property
     def current(self) -> GlacierEnv | None:
@@ -154,8 +165,9 @@ class Session:
         known = self.known()
         found = [name] if name in known else [each for each in known if name and each.startswith(name)]
         if len(found) != 1:
+            what = f"{len(found)} environments begin with" if found else "there is no environment"
             hint = f"say which: {', '.join(found)}" if found else did_you_mean(name[:60], known)
-            raise ConfigError(f"there are {len(found) or 'no'} environments {name[:60]!r}", hint=hint)
+            raise ConfigError(f"{what} {name[:60]!r}", hint=hint)
         return self._opened(found[0])
 
     def make(self, name: str, provider: str | None, fields: dict[str, Any], protected: bool) -> GlacierEnv:
@@ -231,8 +243,9 @@ class Session:
         """
         here = self.env
         if name is None and len(here.pipelines) != 1:
-            known = ", ".join(here.pipelines) or "none yet"
-            raise ConfigError(f"{here.name} has {len(here.pipelines) or 'no'} pipelines", hint=f"name one: {known}")
+            known = ", ".join(here.pipelines)
+            hint = f"name one: {known}" if known else "define one: a function below @env.pipeline()"
+            raise ConfigError(f"environment {here.name!r} has {len(here.pipelines) or 'no'} pipelines", hint=hint)
         found = here.find_pipeline(here.pipelines[0] if name is None else name)
         return found if env is None else _bound(found, self.named(env))
 
@@ -245,19 +258,26 @@ class Session:
         return (task if env is None else _bound(task, self.named(env))).as_pipeline()
 
     def stepper(self, pipeline: Pipeline, params: dict[str, Any]) -> Stepper:
-        """Return the run of a pipeline that goes on step by step; another one when the pipeline is another by now."""
-        known = self._steppers.get(pipeline.name)
-        if known is None or known[0] is not pipeline:
-            self.leave(pipeline)
-            pipeline.env.admit(pipeline, params)
-            self._steppers[pipeline.name] = pipeline, pipeline.step(**params, progress=False)
-        return self._steppers[pipeline.name][1]
+        """Return the run of a pipeline that goes on step by step; another one when the pipeline is another by now.
 
-    def leave(self, pipeline: Pipeline) -> None:
-        """Run no more of a pipeline that goes step by step."""
+        Where the last step failed or was interrupted, it is one that goes on there.
+        """
+        known = self._steppers.get(pipeline.name)
+        if known is not None and known[0] is pipeline and not known[1].failed:
+            return known[1]
+        run = self.run_here(pipeline) if known is not None and known[0] is pipeline else None
+        self.leave(pipeline)
+        pipeline.env.admit(pipeline, params)
+        begun = pipeline.step(**params, progress=False) if run is None else going_on(pipeline, run.id, **params)
+        self._steppers[pipeline.name] = pipeline, begun
+        return begun
+
+    def leave(self, pipeline: Pipeline) -> bool:
+        """Run no more of a pipeline that goes step by step; return whether it did."""
         known = self._steppers.pop(pipeline.name, None)
         if known is not None:
             known[1].close()
+        return known is not None
 
     def run_here(self, pipeline: Pipeline) -> Run | None:
         """Return the pipeline's newest run, if it was one of this kernel."""
@@ -307,15 +327,24 @@ class Session:
         except (EOFError, OSError, RuntimeError, NotImplementedError):
             return False
 
-    # --- after each cell ----------------------------------------------------------------------------------------
+    # --- around each cell ---------------------------------------------------------------------------------------
+
+    def _before_cell(self, info: Any) -> None:
+        self.cell = getattr(info, "cell_id", None)
+        self.pictures.cell_begins(self.cell)
 
     def _after_cell(self, *_: Any) -> None:
         env = self.current
-        if env is None:
-            return
-        said = self.stale.look(self._watched(env))
+        said = None if env is None else self.stale.look(self._watched(env))
         if said:
             print(said)
+        self.pictures.cell_ends()
+
+
+def _now(current: Any) -> str:
+    if not isinstance(current, GlacierEnv):
+        return "none is current"
+    return f"current: {current.name}{' (protected)' if current.protected else ''}"
 
 
 def _bound(target: Any, env: GlacierEnv) -> Any:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextvars
+import ctypes
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from glacier import context
 from glacier.recording.live import plain
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from glacier.execution.steps import State, StepRun
     from glacier.recording.live import Deferred
 
-__all__ = ["Gate", "Stepped", "Stepper"]
+__all__ = ["Gate", "Stepped", "Stepper", "Stopped"]
 
 _SLICE = 0.1
 """Seconds for which the caller waits at a time, so that it can be interrupted."""
@@ -35,14 +36,24 @@ class Stepped:
     value: Any = field(repr=False)
 
 
+class Stopped(KeyboardInterrupt):
+    """The run ends before this step: it is `"paused"`, to be gone on with, or `"cancelled"`."""
+
+    def __init__(self, state: Literal["paused", "cancelled"]) -> None:
+        super().__init__(state)
+        self.state: Literal["paused", "cancelled"] = state
+
+
 class Gate:
-    """Lets the steps of a run pass one at a time."""
+    """Lets the steps of a run pass one at a time; `again` names those that had to run once more for their values."""
 
     def __init__(self) -> None:
         self.passed: Stepped | None = None
         self.over = False
+        self.again: list[str] = []
         self._open = False
-        self._closed = False
+        self._holds = False
+        self._closed: Literal["paused", "cancelled"] | None = None
         self._handle: Deferred | None = None
         self._changed = threading.Condition()
 
@@ -50,14 +61,18 @@ class Gate:
         """Hold a step until it may pass.
 
         Raises:
-            KeyboardInterrupt: the gate was closed.
+            Stopped: the gate was closed.
         """
         with self._changed:
             self._handle = step.handle
+            self._holds = True
+            step.state = "ready"
+            self._changed.notify_all()
             self._changed.wait_for(lambda: self._open or self._closed)
-            self._open = False
+            self._open = self._holds = False
             if self._closed:
-                raise KeyboardInterrupt
+                raise Stopped(self._closed)
+            step.state = "running"
 
     def after(self, step: StepRun) -> None:
         """Note what became of the step that passed."""
@@ -83,10 +98,16 @@ class Gate:
                 self._changed.wait(_SLICE)
             return self.passed
 
-    def close(self) -> None:
+    def settle(self) -> None:
+        """Wait until a step is held, or the run is over."""
+        with self._changed:
+            while not (self._holds or self.over):
+                self._changed.wait(_SLICE)
+
+    def close(self, state: Literal["paused", "cancelled"]) -> None:
         """Let nothing pass any more."""
         with self._changed:
-            self._closed = True
+            self._closed = state
             self._changed.notify_all()
 
 
@@ -111,6 +132,11 @@ class Stepper:
         return self._gate.over
 
     @property
+    def failed(self) -> bool:
+        """Whether the run is over because something was raised, be it an interrupt."""
+        return bool(self._outcome) and not self._outcome[0][0]
+
+    @property
     def result(self) -> Any:
         """What the pipeline returned, None before its end."""
         return self._outcome[0][1] if self._outcome and self._outcome[0][0] else None
@@ -124,17 +150,41 @@ class Stepper:
         if self._gate.over:
             return None
         self._start()
-        passed = self._gate.let_one_pass()
-        if passed is None or passed.state == "failed":
-            self._wait()
-            if not self._outcome[0][0]:
-                raise self._outcome[0][1]
+        try:
+            passed = self._gate.let_one_pass()
+            if passed is None or passed.state == "failed":
+                self._wait()
+        except KeyboardInterrupt:
+            self._interrupt()
+            raise
+        if (passed is None or passed.state == "failed") and self.failed:
+            raise self._outcome[0][1]
         self.run = self._last_run()
         return passed
 
+    @property
+    def again(self) -> list[str]:
+        """The tasks of a resumed run that ran once more, since another one needed a value that was not kept."""
+        return self._gate.again
+
     def close(self) -> None:
         """End the run here; what has not run is cancelled."""
-        self._gate.close()
+        self._stop("cancelled")
+
+    def pause(self) -> None:
+        """End the run here, or where its body ends without another task; a paused one can be resumed.
+
+        Raises:
+            Exception: the error of the body behind the last task.
+        """
+        if self._thread is not None:
+            self._gate.settle()
+        self._stop("paused")
+        if self.failed and not isinstance(self._outcome[0][1], Stopped):
+            raise self._outcome[0][1]
+
+    def _stop(self, state: Literal["paused", "cancelled"]) -> None:
+        self._gate.close(state)
         if self._thread is not None:
             self._thread.join()
         self._gate.end()
@@ -153,6 +203,13 @@ class Stepper:
             self._outcome.append((False, error))
         finally:
             self._gate.end()
+
+    def _interrupt(self) -> None:
+        """Stop the run as an interrupt of `Pipeline.run` does; it waits on a thread that gets no signal itself."""
+        assert self._thread is not None
+        ident = ctypes.c_ulong(self._thread.ident or 0)
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, ctypes.py_object(KeyboardInterrupt))
+        self._wait()
 
     def _wait(self) -> None:
         while self._thread is not None and self._thread.is_alive():

@@ -1,7 +1,7 @@
 """`%glacier step PIPELINE`: run the next ready task only, and show what it returns; again for the next.
 
-The picture shows how far it is. When all tasks have run, the cell's value is what the pipeline returns. --restart
-begins anew, --end leaves it where it is.
+The picture shows how far it is. A step that failed or was interrupted is tried again by the next one. When all tasks
+have run, the cell's value is what the pipeline returns. --restart begins anew, --end leaves it where it is.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from glacier_magics.views import Text, With
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
 
+    from glacier.execution.stepping import Stepped, Stepper
     from glacier_magics.parsing import Parser
     from glacier_magics.session import Session
 
@@ -26,7 +28,7 @@ __all__ = ["arguments", "run"]
 def arguments(parser: Parser) -> None:
     """Take a pipeline, and what is done with its run."""
     parser.add("pipeline", nargs="?", names="pipelines", help="a pipeline; may be left out where there is only one")
-    parser.add("-p", "--param", action="append", default=[], metavar="KEY=VALUE", help="a parameter of the pipeline")
+    parser.add_parameters()
     parser.add("-o", "--output", metavar="VAR", help="the variable for what the task returns (NAME_result)")
     parser.add("--restart", action="store_true", help="begin with the first task")
     parser.add("--end", action="store_true", help="run no more of it")
@@ -36,15 +38,17 @@ def arguments(parser: Parser) -> None:
 def run(session: Session, given: argparse.Namespace) -> Any:
     """Take one step."""
     pipeline, params = session.pipeline(given.pipeline), parameters(given.param)
-    if given.restart or given.end:
-        session.leave(pipeline)
+    left = session.leave(pipeline) if given.restart or given.end else False
     if given.end:
-        return Text(f"{pipeline.name} ends here")
+        return Text(f"{pipeline.name} ends here" if left else f"nothing of {pipeline.name} is under way")
     with session.agreeing(given.yes):
         stepper = session.stepper(pipeline, params)
     # The run asks again, on a thread of its own that cannot ask the user.
     with session.agreeing(True):
-        passed = stepper.next()
+        passed = _next(stepper, lambda: _draw(session, pipeline, params))
+    if stepper.again:
+        print(f"once more, since their values could not be kept: {', '.join(stepper.again)}")
+        stepper.again.clear()
     if passed is None:
         session.leave(pipeline)
         return stepper.result
@@ -52,6 +56,15 @@ def run(session: Session, given: argparse.Namespace) -> Any:
     session.bind(given.output or f"{passed.name}_result", passed.value)
     found = look_at(passed.value, passed.name)
     return With(widgets.preview(found), found.plain) if isinstance(found, Preview) else found
+
+
+def _next(stepper: Stepper, draw: Callable[[], None]) -> Stepped | None:
+    """Take the step; one that fails is drawn, too."""
+    try:
+        return stepper.next()
+    except Exception:
+        draw()
+        raise
 
 
 def _draw(session: Session, pipeline: Any, params: Any) -> None:
