@@ -35,17 +35,19 @@ def program() -> str:
 
 
 def run(
-    folder: Path, command: str, *options: str, allowed: Sequence[int] | None = (0,)
+    folder: Path, command: str, *options: str, allowed: Sequence[int] | None = (0,), **variables: str
 ) -> subprocess.CompletedProcess[str]:
     """Run a command in a folder and return what it said; with `allowed` None every exit code is.
+
+    The user's CLI configuration is in force, as `TF_CLI_CONFIG_FILE` names it from the working directory; `variables`
+    are further ones of its environment.
 
     Raises:
         InfrastructureError: the program is not installed, or its exit code is not allowed.
     """
     done = subprocess.run(  # noqa: S603 - the program is terraform, the arguments are ours
-        [program(), command, *options],
-        cwd=folder,
-        env={**os.environ, **_OWN},
+        [program(), f"-chdir={folder}", command, *options],
+        env={**os.environ, **_OWN, **variables},
         capture_output=True,
         text=True,
         check=False,
