@@ -251,7 +251,7 @@ def test_the_status_card_tells_where_one_is(working):
 def test_every_form_of_a_card_tells_whether_it_is_protected(nb):
     switched = nb.run("%glacier env prod")
     assert "GlacierEnv 'production' (protected)" in switched.bundle["text/plain"]
-    assert "<td>yes: a run that writes here asks first</td>" in switched.bundle["text/html"]
+    assert ">yes: a run that writes here asks first</td>" in switched.bundle["text/html"]
     assert nb.run("%glacier env prod --json").value.value["protected"] is True
     assert nb.run("%glacier --json").value.value["protected"] is True
     for form in ("text/plain", "text/html"):
