@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from fnmatch import fnmatchcase
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ __all__ = ["bucket_of", "fields_of", "first_entries", "provider_of"]
 
 _SCHEMES = {"s3": "aws", "gs": "gcp", "az": "azure"}
 _EVERYTHING = "**"
+_LOOKED_THROUGH = 50_000
 _SECRETS = {"account_key": "AZURE_STORAGE_KEY", "connection_string": "AZURE_STORAGE_CONNECTION_STRING"}
 
 
@@ -85,18 +87,23 @@ def fields_of(target: str, provider: str | None, pairs: Iterable[str], region: s
     return found
 
 
-def first_entries(bucket: Bucket, limit: int) -> tuple[list[ObjectInfo], bool]:
+def first_entries(bucket: Bucket, limit: int, pattern: str = "") -> tuple[list[ObjectInfo], bool]:
     """Return up to `limit` objects in the order of the store, sorted, and whether there are more.
 
-    Nothing beyond the pages that they lie on is fetched.
+    Nothing beyond the pages that they lie on is fetched. With a pattern they are those whose path matches it, out of no
+    more than 50,000 that are looked through.
 
     Raises:
         ObjectNotFoundError: there is no such object or folder.
         AccessError: the credentials do not suffice.
     """
     with crossing(bucket, "list"):
-        found = list(islice(entries(bucket), limit + 1))
-    return sorted(found[:limit], key=lambda entry: entry.path), len(found) > limit
+        rest = entries(bucket)
+        seen = islice(rest, _LOOKED_THROUGH) if pattern else rest
+        matching = (entry for entry in seen if not pattern or fnmatchcase(entry.path, pattern))
+        found = list(islice(matching, limit + 1))
+        more = len(found) > limit or (bool(pattern) and next(rest, None) is not None)
+    return sorted(found[:limit], key=lambda entry: entry.path), more
 
 
 def _parts(target: str) -> tuple[str, str]:

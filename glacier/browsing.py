@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from glacier import tables
 from glacier.addresses import bucket_of, first_entries
-from glacier.errors import GlacierError, ResourceNotFoundError
+from glacier.errors import ConfigError, GlacierError, ResourceNotFoundError
 from glacier.jsonable import jsonable
 from glacier.resources import Bucket, Serverless
-from glacier.resources.preview import readable
+from glacier.resources.parts import readable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +63,7 @@ class Listing:
         rows = self._rows()
         if not rows:
             return f"{self.environment}: no resources"
-        lines = tables.text((), rows).splitlines()
+        lines = tables.text((), rows, right=(2,)).splitlines()
         return "\n".join([self.environment, *(f"  {line}" for line in lines)])
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
@@ -71,8 +71,8 @@ class Listing:
 
     def _repr_html_(self) -> str:
         head = ("resource, object", "address", "size", "modified (UTC)")
-        title = tables.line(f"{self.environment}: {len(self.places)} resources")
-        return tables.block(title, tables.html(head, self._rows()))
+        title = tables.line(f"{self.environment}: {tables.counted(len(self.places), 'resource')}", "b")
+        return tables.block(title, tables.html(head, self._rows(), right=(2,)))
 
 
 def browse(env: GlacierEnv, pattern: str = "*", limit: int = 100) -> Listing:
@@ -80,7 +80,12 @@ def browse(env: GlacierEnv, pattern: str = "*", limit: int = 100) -> Listing:
 
     `pattern` matches names of resources (`sales*`) or, with a slash, their objects (`sales_raw/2024/*`). A resource
     that cannot be reached is listed with its problem.
+
+    Raises:
+        ConfigError: the limit is below 1.
     """
+    if limit < 1:
+        raise ConfigError(f"limit={limit} lists nothing", hint="1 or more")
     wanted, _, inside = pattern.partition("/")
     chosen = [(name, each) for name, each in env.resources.items() if fnmatchcase(name, wanted or "*")]
     look = partial(_place, limit=limit, inside=inside)
@@ -115,13 +120,13 @@ def _place(name: str, resource: Any, *, limit: int, inside: str) -> Place:
         return Place(name, type(resource).__name__, "")
     place = partial(Place, name, "bucket", resource.uri, resource.format)
     try:
-        objects, more = first_entries(resource, limit)
+        objects, more = first_entries(resource, limit, inside)
     except FileNotFoundError:
         return place(problem="nothing there yet")
     except GlacierError as error:
         return place(problem=error.message)
-    kept = [each for each in objects if not inside or fnmatchcase(each.path, inside)]
-    return place(tuple(kept), more)
+    problem = f"no object matches {inside!r}" if inside and not objects else None
+    return place(tuple(objects), more, problem)
 
 
 def _rows(place: Place) -> Sequence[tuple[str, ...]]:

@@ -9,14 +9,16 @@ from glacier import tables
 from glacier.safe import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping, Sequence
 
     from glacier.state import State
 
-__all__ = ["Card", "card_of"]
+__all__ = ["Card", "card_of", "listed"]
 
 _PLACES = ("region", "location", "account_id", "project_id", "subscription_id", "resource_group", "profile", "role_arn")
 _WHERE = (*_PLACES, "storage_account", "endpoint_url", "base_path")
+_MOST = 12
+"""Names of one kind on the card."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,9 @@ class Card:
             ("provider", self.provider),
             *self.places.items(),
             ("protected", "yes: a run that writes here asks first" if self.protected else "no"),
-            ("resources", _listed(self.resources)),
-            ("tasks", _listed(self.tasks)),
-            ("pipelines", _listed(self.pipelines)),
+            ("resources", listed(self.resources)),
+            ("tasks", listed(self.tasks)),
+            ("pipelines", listed(self.pipelines)),
         ]
 
     def plain(self) -> dict[str, Any]:
@@ -85,5 +87,7 @@ def _places(config: Mapping[str, Any]) -> dict[str, str]:
     return {key: str(config[key]) for key in _WHERE if config.get(key) is not None}
 
 
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(names) or "none"
+def listed(names: Sequence[str]) -> str:
+    """Return names on one line, the first dozen of many."""
+    more = f" and {len(names) - _MOST:,} more" if len(names) > _MOST else ""
+    return ", ".join(names[:_MOST]) + more or "none"

@@ -124,7 +124,9 @@ class Comparison:
         printer.text(str(self))
 
     def _repr_html_(self) -> str:
-        parts = [part for title, head, rows in self._tables() for part in (tables.line(title), tables.html(head, rows))]
+        parts = [
+            part for title, head, rows in self._tables() for part in (tables.line(title, "b"), tables.html(head, rows))
+        ]
         return tables.block(*parts, *map(tables.line, self.infrastructure.notes))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
@@ -36,6 +37,10 @@ __all__ = [
     "print_tasks",
 ]
 
+_COLUMNS = 40
+"""Columns whose types are listed."""
+_NAMED = 12
+"""Columns that do not fit, named."""
 _WIDEST = 32
 """Characters of a value, or of a column's name, that a preview shows."""
 
@@ -188,16 +193,19 @@ def print_preview(console: Console, preview: Preview) -> None:
     """Print what is shown of what, the columns with their types, and of the rows the columns that fit the width."""
     console.print(Text(printable(preview.summary), "bold"))
     schema = Table("column", "type", box=None, pad_edge=False)
-    for name, kind in preview.schema.items():
+    for name, kind in islice(preview.schema.items(), _COLUMNS):
         schema.add_row(_safe(name), _safe(str(kind)))
     console.print(schema)
+    if len(preview.schema) > _COLUMNS:
+        console.print(Text(f"and {len(preview.schema) - _COLUMNS:,} more columns", "dim"))
     shown, hidden = _fitting(preview.rows, console.width)
     if shown:
         console.print()
         console.print(_rows(preview.rows, shown))
     if hidden:
-        names = ", ".join(printable(name) for name in hidden)
-        console.print(Text(f"not shown: {names} (choose with --columns)", "dim"))
+        names = ", ".join(printable(name) for name in hidden[:_NAMED])
+        more = f" and {len(hidden) - _NAMED:,} more" if len(hidden) > _NAMED else ""
+        console.print(Text(f"not shown: {names}{more} (choose with --columns)", "dim"))
 
 
 def _rows(rows: pl.DataFrame, shown: dict[str, list[str]]) -> Table:

@@ -18,9 +18,11 @@ __all__ = [
     "Redoable",
     "Usage",
     "carried",
+    "check_write",
     "gate",
     "lines",
     "reading",
+    "reading_with",
     "recorder",
     "stand_in",
     "standing_in",
@@ -87,6 +89,38 @@ carried: ContextVar[dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] | None
 )
 """While something is pickled for a process of this user's own: the calls to make there before it is unpickled."""
 _stand_ins: ContextVar[tuple[tuple[Any, Any], ...]] = ContextVar("glacier_stand_ins", default=())
+
+
+_readings: list[Any] = []
+"""What `reading` is in each of the runs that go on in this process."""
+
+
+@contextmanager
+def reading_with(meant: Any) -> Generator[None]:
+    """Let `meant` say within a block which resource is meant; None changes nothing."""
+    if meant is not None:
+        _readings.append(meant)
+    try:
+        with using(reading, meant):
+            yield
+    finally:
+        if meant is not None:
+            _readings.remove(meant)
+
+
+def check_write(target: Any) -> None:
+    """Refuse to write to a resource, or to an address, that belongs to an environment that is only read.
+
+    That is what a run reads from; and what any run of this process reads from, where no run's thread asks: a task may
+    have started the thread, and nothing says so.
+
+    Raises:
+        AccessError: it does.
+    """
+    meant = reading.get()
+    others = _readings if usage.get() is None and recorder.get() is None else ()
+    for each in others if meant is None else (meant,):
+        each.check_writable(target)
 
 
 @contextmanager

@@ -45,7 +45,8 @@ def _chosen(frame: pl.LazyFrame, name: str, schema: pl.Schema, columns: Sequence
     for column in columns or ():
         if column not in schema:
             raise ConfigError(f"preview of {name}: there is no column {column!r}", hint=did_you_mean(column, schema))
-    return frame if columns is None else frame.select(columns)
+    names = list(dict.fromkeys(columns or ()))
+    return frame if columns is None else frame.select(names)
 
 
 def _filtered(frame: pl.LazyFrame, name: str, where: str | None) -> pl.LazyFrame:
@@ -59,5 +60,6 @@ def _filtered(frame: pl.LazyFrame, name: str, where: str | None) -> pl.LazyFrame
         pl.LazyFrame(schema=schema).filter(condition).collect()
     except pl.exceptions.PolarsError as error:
         hint = f"the columns are {', '.join(schema)}"
-        raise ConfigError(f"preview of {name}: cannot filter by {where}: {error}", hint=hint) from error
+        why = str(error).partition("\n")[0]
+        raise ConfigError(f"preview of {name}: cannot filter by {where!r}: {why}", hint=hint) from error
     return frame.filter(condition)

@@ -62,7 +62,7 @@ class Signature:
     @property
     def returns(self) -> Any:
         """The resolved return annotation, None when there is none or it cannot be resolved."""
-        return self._annotation("return")
+        return self.annotation("return")
 
     def fill(
         self, what: str, name: str, env: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
@@ -137,7 +137,7 @@ class Signature:
         bound.arguments = {each: bound.arguments[each] for each in self.parameters if each in bound.arguments}
 
     def _fill_by_type(self, what: str, env: Any, parameter: inspect.Parameter, bound: inspect.BoundArguments) -> None:
-        candidates = self._of_type(env, self._annotation(parameter.name))
+        candidates = self._of_type(env, self.annotation(parameter.name))
         if len(candidates) == 1:
             bound.arguments[parameter.name] = env.get(candidates[0])
         elif parameter.default is parameter.empty:
@@ -157,11 +157,11 @@ class Signature:
         return [name for name, resource in env.resources.items() if issubclass(type(resource), kind)]
 
     def _is_environment(self, parameter: inspect.Parameter) -> bool:
-        annotation = self._annotation(parameter.name)
+        annotation = self.annotation(parameter.name)
         text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "")
         return text.rsplit(".", 1)[-1].strip("'\" ") == "GlacierEnv"
 
-    def _annotation(self, name: str) -> Any:
+    def annotation(self, name: str) -> Any:
         """Return a resolved annotation; where it cannot be resolved, what stands in the source."""
         if self._types is None:
             self._types = _annotations(self._fn)

@@ -1,10 +1,11 @@
-"""Finding the pipelines of a Python file."""
+"""Finding the pipelines of a Python file, and reading the parameters that are given on a line."""
 
 from __future__ import annotations
 
 import json
 import runpy
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from glacier.execution.journal import RunRecord
 
-__all__ = ["chosen", "load_file", "load_into", "load_pipeline", "load_recorded", "parameters"]
+__all__ = ["arguments_of", "chosen", "load_file", "load_into", "load_pipeline", "load_recorded", "parameters"]
 
 
 def load_pipeline(target: str) -> Pipeline:
@@ -117,6 +118,47 @@ def parameters(pairs: Iterable[str]) -> dict[str, Any]:
             raise ConfigError(f"{pair!r} is no parameter", hint="write key=value")
         found[key] = _value(text)
     return found
+
+
+def arguments_of(target: Task | Pipeline, pairs: Iterable[str]) -> dict[str, Any]:
+    """Read `key=value` pairs as arguments of a task or pipeline, each as its parameter is annotated.
+
+    For `day: date` the text `2024-01-01` is a date, for `code: str` the text `007` is text. Without an annotation that
+    says so, the value is what `parameters` makes of it.
+
+    Raises:
+        ConfigError: a pair has no `=`, there is no such parameter, or the value is none of its type.
+    """
+    known = target.signature.parameters
+    anything = any(each.kind is each.VAR_KEYWORD for each in known.values())
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        ((key, value),) = parameters([pair]).items()
+        if key not in known and not anything:
+            hint = did_you_mean(key, known) if known else "it takes none"
+            raise ConfigError(f"{target.name!r} has no parameter {key[:60]!r}", hint=hint)
+        found[key] = _as_annotated(target, key, value, pair.partition("=")[2])
+    return found
+
+
+def _as_annotated(target: Task | Pipeline, key: str, value: Any, text: str) -> Any:
+    from pydantic import PydanticUserError, TypeAdapter, ValidationError
+
+    wanted = target.signature.annotation(key)
+    if wanted is None or isinstance(wanted, str):
+        return value
+    try:
+        adapter: TypeAdapter[Any] = TypeAdapter(wanted)
+    except PydanticUserError:  # a type that cannot be made of text, such as a DataFrame
+        return value
+    for given in (value, text):
+        with suppress(ValidationError):
+            return adapter.validate_python(given)
+    kind = wanted.__name__ if isinstance(wanted, type) else str(wanted)
+    raise ConfigError(
+        f"parameter {key!r} of {target.name!r} is of type {kind}, which {text[:60]!r} is not",
+        hint=f"write -p {key}=VALUE, a list or mapping as JSON",
+    )
 
 
 def _value(text: str) -> Any:

@@ -128,7 +128,7 @@ def local(
     try:
         book.open()
         pipeline.last_run = record
-        with logs.capturing(), context.using(context.reading, _reading(env, options)):
+        with logs.capturing(), context.reading_with(_reading(env, options)):
             return execute(record, pipeline, env, body, replace(options, listeners=listeners))
     finally:
         book.close()

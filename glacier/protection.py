@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from glacier.errors import ProtectedError
+from glacier.execution.options import RunOptions
 from glacier.resources import Bucket
 from glacier.tasks import Task
 
@@ -48,7 +49,10 @@ def written_by(target: Task | Pipeline, params: Mapping[str, Any]) -> list[str]:
         usage = target.usage
         found = [name for name, access in {**usage.parameters, **usage.registry}.items() if access != "read"]
         return found or ([_UNSURE] if usage.approximate else [])
-    analysis = target.run("analyze", **params)
+    try:
+        analysis = target.run_with("analyze", params, RunOptions())
+    except Exception:  # such a body can do anything, and its run says what is wrong
+        return [_UNSURE]
     known = {f"{each.bucket_name}/{each.path}": name for name, each in target.env.resources.items() if _is_bucket(each)}
     found = [known.get(name, name) for names in analysis["writes"].values() for name in names]
     return list(dict.fromkeys(found)) or ([_UNSURE] if analysis["approximations"] else [])

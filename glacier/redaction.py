@@ -158,8 +158,12 @@ def redacted(text: str, limit: int | None = None) -> str:
 
 
 def told(error: BaseException, limit: int = 500) -> str:
-    """Return what an error says, with its type, without secrets."""
-    return redacted(f"{type(error).__name__}: {error}", limit)
+    """Return what an error says, with its type, without secrets; also of one that raises when it is asked for that."""
+    try:
+        text = str(error)
+    except Exception as why:
+        text = f"(its text cannot be told: {type(why).__name__})"
+    return redacted(f"{type(error).__name__}: {text}", limit)
 
 
 def quiet(error: BaseException) -> None:

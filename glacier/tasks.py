@@ -200,6 +200,7 @@ class Pipeline:
         Raises:
             PipelineError: the pipeline is nested in itself, or the one being recorded is of another environment.
         """
+        __tracebackhide__ = True
         with nest(self) as recorder:
             if recorder is not None:
                 return self._call(args, kwargs)
@@ -238,6 +239,7 @@ class Pipeline:
             Exception: what a task or the body raised, as itself, with a note that names task, pipeline and
                 environment.
         """
+        __tracebackhide__ = True  # notebooks and pytest then show the user's own lines first
         options = RunOptions(
             max_workers=max_workers,
             on_error=on_error,
@@ -372,6 +374,7 @@ class Pipeline:
         options: RunOptions,
         resumes: RunRecord | None = None,
     ) -> Any:
+        __tracebackhide__ = True
         export = None
         if mode == "generate":
             export, kwargs = ExportOptions.split({"force": options.force is True, **kwargs}, self.signature.parameters)

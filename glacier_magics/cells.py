@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, cast
 
 from glacier.errors import did_you_mean
@@ -11,17 +12,47 @@ from glacier_magics.parsing import CommandError
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-__all__ = ["define", "function_of"]
+__all__ = ["function_in"]
 
 
-def function_of(body: str, name: str | None, what: str) -> str:
-    """Return the name of the function in a cell that becomes a task or pipeline: the only one, or that of the name.
+def function_in(shell: InteractiveShell, body: str, name: str | None, what: str) -> tuple[str, Any]:
+    """Run a cell's body in the notebook's names; return name and function of what becomes a task or pipeline.
+
+    It is the only one of the cell, or the one of the name. Errors have the cell's own lines.
 
     Raises:
         CommandError: the cell defines none, or several of which none has the name.
         SyntaxError: the body is no Python.
+        Exception: what the body raises.
     """
-    found = [node.name for node in ast.parse(body).body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    compiler, names = cast("Any", shell.compile), cast("dict[str, Any]", shell.user_ns)
+    source = _source(shell, body)
+    cell = compiler.cache(source, _number(shell), raw_code=source)
+    tree = compiler.ast_parse(source, cell)
+    chosen = _chosen(tree, name, what)
+    exec(compiler(tree, cell, "exec"), names)  # noqa: S102 - it is the user's own cell
+    return chosen, names[chosen]
+
+
+def _source(shell: InteractiveShell, body: str) -> str:
+    """Return a cell's body as Python, each line where it stands in the cell, of which the first one is the magic."""
+    above = 1 + len(list(takewhile(str.isspace, body.splitlines(keepends=True))))  # IPython drops empty lines
+    try:
+        return "\n" * above + shell.transform_cell(body)
+    except SyntaxError as error:
+        error.lineno = (error.lineno or 0) + above
+        error.filename = cast("Any", shell.compile).cache("\n" + body, _number(shell))
+        raise
+
+
+def _number(shell: InteractiveShell) -> int:
+    """Return the number of the cell that runs: some versions of IPython count on before they run it."""
+    running = getattr(shell.displayhook, "exec_result", None)
+    return getattr(running, "execution_count", None) or shell.execution_count
+
+
+def _chosen(tree: ast.Module, name: str | None, what: str) -> str:
+    found = [node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     if name is not None and name in found:
         return name
     if len(found) == 1:
@@ -30,14 +61,3 @@ def function_of(body: str, name: str | None, what: str) -> str:
         raise CommandError(f"%%glacier {what}: the cell defines no function", hint="write def ... below the first line")
     hint = f"say which: %%glacier {what} {found[-1]}" if name is None else did_you_mean(name, found)
     raise CommandError(f"%%glacier {what}: the cell defines {len(found)} functions", hint=hint)
-
-
-def define(shell: InteractiveShell, body: str) -> dict[str, Any]:
-    """Run a cell's body in the notebook's names, and return these; its errors are raised, with the cell's own lines."""
-    # The first line of the cell is the magic: an empty one in its place keeps the numbers of the lines.
-    source = "\n" + shell.transform_cell(body)
-    compiler = cast("Any", shell.compile)
-    name = compiler.cache(source, shell.execution_count, raw_code=source)
-    names = cast("dict[str, Any]", shell.user_ns)
-    exec(compiler(source, name, "exec"), names)  # noqa: S102 - it is the user's own cell
-    return names

@@ -35,10 +35,10 @@ class GlacierMagics(Magics):
             return self._call(split(line), cell)
         except Help as asked:
             return Text(str(asked).strip())
-        except Exception as error:
+        except BaseException as error:
             self.session.last_error = error
-            shown = tidied(error, self.shell)
-            raise shown from (None if shown is not error else error.__cause__)
+        # Outside of the handler, so that what is raised has no other context than its own.
+        raise tidied(self.session.last_error, self.shell)
 
     def _call(self, words: list[str], cell: str | None) -> Any:
         if words[:1] in (["help"], ["-h"], ["--help"]):

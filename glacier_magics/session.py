@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import inspect
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from glacier import GlacierEnv, Pipeline, Project, Task, registry
 from glacier.errors import ConfigError, GlacierError, did_you_mean
 from glacier.home import project_root
 from glacier.protection import guard
+from glacier.redaction import told
 from glacier.stepping import going_on
 from glacier_magics.following import Pictures
 from glacier_magics.staleness import Stale
@@ -55,8 +57,10 @@ class Session:
         self.cell: str | None = None
         self.last_error: BaseException | None = None
         self.schemas: dict[tuple[str, str], list[str]] = {}
-        self._steppers: dict[str, tuple[Pipeline, Stepper]] = {}
+        self._steppers: dict[str, _Stepping] = {}
+        self._unfinished: dict[tuple[str, str], str] = {}
         self._ours: GlacierEnv | None = None
+        self._guarded: list[GlacierEnv] = []
         self._agreed = False
 
     # --- opening and closing ------------------------------------------------------------------------------------
@@ -88,9 +92,9 @@ class Session:
         cast("Any", self.shell.events).unregister("post_run_cell", self._after_cell)
         self.pictures.close()
         self.stale.close()
-        for pipeline, _ in list(self._steppers.values()):
-            self.leave(pipeline)
-        for env in self.environments.values():
+        for each in list(self._steppers.values()):
+            self.leave(each.pipeline)
+        for env in self._guarded:
             env.guard = None
         if self._ours is not None:
             self.shell.drop_by_id({_CURRENT: self._ours})
@@ -98,7 +102,7 @@ class Session:
     def greeting(self) -> str:
         """What is there, and what to type next, on one line."""
         if self.problem is not None:
-            return f"Glacier: {self.problem.message} | next: mend it, then %reload_ext glacier_magics"
+            return f"Glacier: {self.problem} | next: mend it, then %reload_ext glacier_magics"
         if self.project is None:
             return f"Glacier: no glacier.toml above this folder | next: {MAKE}"
         names = ", ".join(self.project.names) or "none"
@@ -121,13 +125,23 @@ class Session:
         """Give a variable of the notebook a value.
 
         Raises:
-            ConfigError: the name is none.
+            ConfigError: the name is none, or `env`.
+        """
+        self.check_name(name)
+        self.names[name] = value
+
+    def check_name(self, name: str | None) -> None:
+        """Refuse what no value can be bound to, before anything runs for it; None is no name and no error.
+
+        Raises:
+            ConfigError: the name is none, or `env`.
         """
         import keyword
 
-        if not name.isidentifier() or keyword.iskeyword(name):
+        if name is not None and (not name.isidentifier() or keyword.iskeyword(name)):
             raise ConfigError(f"{name[:60]!r} is no name of a variable", hint="use letters, digits and '_'")
-        self.names[name] = value
+        if name == _CURRENT:
+            raise ConfigError(f"{name!r} is the current environment", hint="take another name")
 
     # --- environments -------------------------------------------------------------------------------------------
 
@@ -141,6 +155,8 @@ class Session:
         found = self.names.get(_CURRENT)
         if isinstance(found, GlacierEnv):
             return self._watched(found)
+        if self.problem is not None:
+            raise self._broken(self.problem)
         known = ", ".join(self.known())
         hint = f"switch to one: %glacier env NAME (known: {known})" if known else f"make one: {MAKE}"
         raise ConfigError("no environment is current", hint=hint)
@@ -164,11 +180,24 @@ class Session:
         """
         known = self.known()
         found = [name] if name in known else [each for each in known if name and each.startswith(name)]
-        if len(found) != 1:
-            what = f"{len(found)} environments begin with" if found else "there is no environment"
-            hint = f"say which: {', '.join(found)}" if found else did_you_mean(name[:60], known)
-            raise ConfigError(f"{what} {name[:60]!r}", hint=hint)
+        if len(found) > 1:
+            raise ConfigError(
+                f"{len(found)} environments begin with {name[:60]!r}", hint=f"say which: {', '.join(found)}"
+            )
+        if not found:
+            raise self._unknown(name)
         return self._opened(found[0])
+
+    def _unknown(self, name: str) -> GlacierError:
+        """Return the error for an environment that is not there: what is wrong with the project, if something is."""
+        if self.problem is not None and not self.known():
+            return self._broken(self.problem)
+        hint = f"{did_you_mean(name[:60], self.known())}; or make it: --provider local"
+        return ConfigError(f"there is no environment {name[:60]!r}", hint=hint)
+
+    def _broken(self, problem: GlacierError) -> ConfigError:
+        hint = "; ".join(part for part in (problem.hint, "mend it, then %reload_ext glacier_magics") if part)
+        return ConfigError(problem.message, hint=hint)
 
     def make(self, name: str, provider: str | None, fields: dict[str, Any], protected: bool) -> GlacierEnv:
         """Make an environment: the project's, refined by the fields, or a new one of a provider."""
@@ -179,11 +208,8 @@ class Session:
         ):
             named = {} if provider is None else {"provider": provider}
             return self._watched(self.project.env(name, **named, **fields, **options))
-        if provider is None:
-            raise ConfigError(
-                f"there is no environment {name[:60]!r}",
-                hint=f"{did_you_mean(name[:60], self.known())} Or make it: --provider local",
-            )
+        if provider is None or not name:
+            raise self._unknown(name)
         chosen: dict[str, Any] = {**fields, **options, "provider": provider, "name": name}
         return self._watched(GlacierEnv.from_env(**chosen))
 
@@ -216,6 +242,7 @@ class Session:
         self.environments.setdefault(env.name, env)
         if env.protected and env.guard is None:
             env.guard = guard(self._ask)
+            self._guarded.append(env)
         return env
 
     def _follow(self, before: GlacierEnv, env: GlacierEnv) -> None:
@@ -249,35 +276,47 @@ class Session:
         found = here.find_pipeline(here.pipelines[0] if name is None else name)
         return found if env is None else _bound(found, self.named(env))
 
-    def runnable(self, name: str | None, env: str | None = None) -> Pipeline:
-        """Return a pipeline as `pipeline` does, or a task as a pipeline of one step."""
+    def runnable(self, name: str | None, env: str | None = None) -> Task | Pipeline:
+        """Return a pipeline as `pipeline` does, or a task."""
         here = self.env
         if name is None or name in here.pipelines or name not in here.tasks:
             return self.pipeline(name, env)
         task = here.find_task(name)
-        return (task if env is None else _bound(task, self.named(env))).as_pipeline()
+        return task if env is None else _bound(task, self.named(env))
 
     def stepper(self, pipeline: Pipeline, params: dict[str, Any]) -> Stepper:
-        """Return the run of a pipeline that goes on step by step; another one when the pipeline is another by now.
+        """Return the run of a pipeline that goes on step by step; another one when it or a task is another by now.
 
         Where the last step failed or was interrupted, it is one that goes on there.
         """
         known = self._steppers.get(pipeline.name)
-        if known is not None and known[0] is pipeline and not known[1].failed:
-            return known[1]
-        run = self.run_here(pipeline) if known is not None and known[0] is pipeline else None
-        self.leave(pipeline)
-        pipeline.env.admit(pipeline, params)
-        begun = pipeline.step(**params, progress=False) if run is None else going_on(pipeline, run.id, **params)
-        self._steppers[pipeline.name] = pipeline, begun
-        return begun
+        if known is None or known.pipeline is not pipeline or not known.is_up_to_date:
+            self.pause(pipeline)
+            pipeline.env.admit(pipeline, params)
+            tasks = {name: pipeline.env.find_task(name) for name in pipeline.env.tasks}
+            known = self._steppers[pipeline.name] = _Stepping(pipeline, self._begun(pipeline, params), tasks)
+        return known.stepper
+
+    def _begun(self, pipeline: Pipeline, params: dict[str, Any]) -> Stepper:
+        unfinished = self._unfinished.pop((pipeline.env.name, pipeline.name), None)
+        if unfinished is None:
+            return pipeline.step(**params, progress=False)
+        return going_on(pipeline, unfinished, progress=False, **params)
+
+    def pause(self, pipeline: Pipeline) -> bool:
+        """End a run that goes step by step; the next one goes on where it stopped, with the tasks as they are then."""
+        known = self._steppers.pop(pipeline.name, None)
+        if known is None:
+            return False
+        known.stepper.close()
+        if known.stepper.run is not None:
+            self._unfinished[known.pipeline.env.name, pipeline.name] = known.stepper.run.id
+        return True
 
     def leave(self, pipeline: Pipeline) -> bool:
-        """Run no more of a pipeline that goes step by step; return whether it did."""
-        known = self._steppers.pop(pipeline.name, None)
-        if known is not None:
-            known[1].close()
-        return known is not None
+        """Run no more of a pipeline that goes step by step, the next run begins anew; return whether one went on."""
+        going = self.pause(pipeline)
+        return self._unfinished.pop((pipeline.env.name, pipeline.name), None) is not None or going
 
     def run_here(self, pipeline: Pipeline) -> Run | None:
         """Return the pipeline's newest run, if it was one of this kernel."""
@@ -335,7 +374,12 @@ class Session:
 
     def _after_cell(self, *_: Any) -> None:
         env = self.current
-        said = None if env is None else self.stale.look(self._watched(env))
+        try:
+            said = None if env is None else self.stale.look(self._watched(env))
+        except (Exception, KeyboardInterrupt) as error:
+            # It comes after the user's own cell, which has not failed for it.
+            self.last_error = error
+            said = f"Glacier cannot tell what is stale: {told(error)[:200]} (%glacier debug)"
         if said:
             print(said)
         self.pictures.cell_ends()
@@ -345,6 +389,22 @@ def _now(current: Any) -> str:
     if not isinstance(current, GlacierEnv):
         return "none is current"
     return f"current: {current.name}{' (protected)' if current.protected else ''}"
+
+
+@dataclass(frozen=True)
+class _Stepping:
+    """A run that goes step by step, with the tasks as they were when it began."""
+
+    pipeline: Pipeline
+    stepper: Stepper
+    tasks: Mapping[str, Task]
+
+    @property
+    def is_up_to_date(self) -> bool:
+        """Whether the tasks of the run are still those of the environment."""
+        run, now = self.stepper.run, self.pipeline.env
+        used = {step.name for step in run.tasks} if run is not None else set[str]()
+        return all(now.find_task(name) is self.tasks[name] for name in used & self.tasks.keys() & set(now.tasks))
 
 
 def _bound(target: Any, env: GlacierEnv) -> Any:

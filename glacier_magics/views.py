@@ -20,13 +20,14 @@ __all__ = ["Json", "Table", "Text", "With", "graph_data", "plain"]
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under headings, with a line above and one below."""
+    """Rows under headings, with a line above and one below; columns numbered in `right` hold numbers."""
 
     title: str
     head: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]
     note: str = ""
     data: Any = field(default=None, repr=False)
+    right: tuple[int, ...] = ()
 
     def plain(self) -> Any:
         """Return the rows as mappings, or the data given for them."""
@@ -35,7 +36,7 @@ class Table:
         return [dict(zip(self.head, row, strict=True)) for row in self.rows]
 
     def __str__(self) -> str:
-        parts = printable(self.title), tables.text(self._head, self.rows), printable(self.note)
+        parts = printable(self.title), tables.text(self._head, self.rows, self.right), printable(self.note)
         return "\n".join(part for part in parts if part)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
@@ -44,7 +45,7 @@ class Table:
     def html(self) -> str:
         """Return the table as HTML in which nothing of the cells is markup."""
         note = tables.line(self.note) if self.note else ""
-        return tables.block(tables.line(self.title, "b"), tables.html(self._head, self.rows), note)
+        return tables.block(tables.line(self.title, "b"), tables.html(self._head, self.rows, self.right), note)
 
     @property
     def _head(self) -> tuple[str, ...]:

@@ -5,27 +5,77 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from glacier.errors import GlacierError
+from glacier.execution.options import RunOptions
 from glacier_magics import widgets
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
-    from glacier import Pipeline
+    from glacier import Graph, Pipeline
     from glacier_magics.session import Session
 
-__all__ = ["watched"]
+__all__ = ["followed", "show", "watched"]
+
+
+def followed(pipeline: Pipeline, params: Mapping[str, Any]) -> Graph:
+    """Return the graph of a pipeline with these parameters.
+
+    Raises:
+        Exception: what the body raised.
+    """
+    return pipeline.run_with("analyze", params, RunOptions())["dag"]
 
 
 @contextmanager
 def watched(session: Session, pipeline: Pipeline, params: Mapping[str, Any]) -> Generator[list[Any]]:
-    """Show a run within the block; what it gives are the listeners to run with."""
-    graph = pipeline.run("analyze", **params)["dag"]
-    stale = dict.fromkeys(session.stale_in(pipeline), "stale")
+    """Show a run within the block; what it gives are the listeners to run with.
+
+    A body that cannot be followed without running, as one that reads what a task has just written to a file, is shown
+    when its run is over.
+    """
     before = session.run_here(pipeline)
+    graph = _followed_if_it_can_be(pipeline, params)
+    if graph is None:
+        try:
+            yield []
+        finally:
+            if session.run_here(pipeline) is not before:
+                show(session, pipeline, params)
+        return
+    stale = dict.fromkeys(session.stale_in(pipeline), "stale")
     live = widgets.live(graph, env=pipeline.env, states=stale)
     live.show()
     try:
         yield [live]
+    except KeyboardInterrupt as stopped:
+        _say_how_to_go_on(stopped, session, pipeline)
+        raise
     finally:
         run = session.run_here(pipeline)
         live.finish(None if run is before else run)
+
+
+def _followed_if_it_can_be(pipeline: Pipeline, params: Mapping[str, Any]) -> Graph | None:
+    try:
+        return followed(pipeline, params)
+    except GlacierError:
+        raise
+    except Exception:  # the run is going to say what is wrong, if it is
+        return None
+
+
+def _say_how_to_go_on(stopped: KeyboardInterrupt, session: Session, pipeline: Pipeline) -> None:
+    run = session.run_here(pipeline)
+    if run is not None and pipeline.name in pipeline.env.pipelines:
+        stopped.add_note(f"run {run.id} is stopped; %glacier resume {run.id} goes on with it")
+
+
+def show(session: Session, pipeline: Pipeline, params: Mapping[str, Any]) -> None:
+    """Display a pipeline with the states of its newest run: its whole graph, or what was executed of it."""
+    from IPython.display import display  # pyright: ignore[reportUnknownVariableType]
+
+    run = session.run_here(pipeline)
+    graph = _followed_if_it_can_be(pipeline, params) or (run.graph if run else None)
+    if graph is not None:
+        display(widgets.dag(graph, run, env=pipeline.env))

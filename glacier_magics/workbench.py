@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from glacier_magics.completion import Matcher
@@ -16,7 +18,19 @@ if TYPE_CHECKING:
 __all__ = ["load", "session_of", "unload"]
 
 _NAMES = ("GlacierEnv", "Bucket", "Serverless", "Inject", "task")
-_loaded: dict[int, tuple[Session, Matcher, dict[str, Any]]] = {}
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """What was brought into a shell, and the magics that had the same name before."""
+
+    session: Session
+    matcher: Matcher
+    names: dict[str, Any]
+    magics: dict[str, dict[str, Any]]
+
+
+_loaded: dict[int, _Loaded] = {}
 
 
 def load(shell: InteractiveShell) -> None:
@@ -27,7 +41,8 @@ def load(shell: InteractiveShell) -> None:
     matcher = Matcher(session)
     taken = set(cast("dict[str, Any]", shell.user_ns))
     given = {name: value for name, value in names.items() if name not in taken}
-    _loaded[id(shell)] = session, matcher, given
+    magics = {kind: {"glacier": known["glacier"]} for kind, known in _magics(shell).items() if "glacier" in known}
+    _loaded[id(shell)] = _Loaded(session, matcher, given, magics)
     shell.push(given)
     shell.register_magics(GlacierMagics(shell, session))
     shell.input_transformers_cleanup.append(asked_for_help)
@@ -42,20 +57,26 @@ def unload(shell: InteractiveShell) -> None:
     found = _loaded.pop(id(shell), None)
     if found is None:
         return
-    session, matcher, given = found
-    session.close()
-    shell.drop_by_id(given)
-    shell.input_transformers_cleanup.remove(asked_for_help)
-    cast("Any", shell).Completer.custom_matchers.remove(matcher.match)
+    found.session.close()
+    shell.drop_by_id(found.names)
+    with suppress(ValueError):
+        shell.input_transformers_cleanup.remove(asked_for_help)
+    with suppress(ValueError):
+        cast("Any", shell).Completer.custom_matchers.remove(found.matcher.match)
     formatters.remove(shell)
-    for kind in ("line", "cell"):
-        cast("Any", shell.magics_manager).magics[kind].pop("glacier", None)
+    for kind, known in _magics(shell).items():
+        known.pop("glacier", None)
+        known.update(found.magics.get(kind, {}))
     cast("Any", shell.magics_manager).registry.pop("GlacierMagics", None)
 
 
 def session_of(shell: Any) -> Session:
     """Return the session of a shell that has the workbench loaded."""
-    return _loaded[id(shell)][0]
+    return _loaded[id(shell)].session
+
+
+def _magics(shell: InteractiveShell) -> dict[str, dict[str, Any]]:
+    return cast("Any", shell.magics_manager).magics
 
 
 def _public() -> dict[str, Any]:

@@ -165,7 +165,7 @@ def test_where_nothing_fits_nothing_is_offered(nb, text):
 
 def ours(nb: Notebook, text: str) -> list[str]:
     """What the workbench itself offers: IPython adds its own where that is nothing."""
-    _, matcher, _ = _loaded[id(nb.shell)]
+    matcher = _loaded[id(nb.shell)].matcher
     return [each.text for each in matcher.complete(text)[0]]
 
 

@@ -153,6 +153,19 @@ def test_unloading_takes_everything_back(project, bare):
     assert "glacier" not in bare.shell.magics_manager.magics["cell"]
 
 
+def test_unloading_brings_back_a_magic_of_the_same_name(project, bare):
+    bare.run(
+        "from IPython.core.magic import register_line_magic\n@register_line_magic\ndef glacier(line):\n    return line"
+    )
+    bare.run("%load_ext glacier_magics")
+    bare.run("%reload_ext glacier_magics")
+    assert bare.run("%glacier env").value != "env"
+    bare.run("%unload_ext glacier_magics")
+    assert bare.run("%glacier env").value == "env"
+    assert bare.shell.display_formatter.mimebundle_formatter.type_printers == {}
+    assert bare.shell.display_formatter.mimebundle_formatter.deferred_printers == {}
+
+
 def test_unloading_keeps_what_the_user_has_made_of_the_names(nb):
     nb.run("task = 'mine'")
     nb.run("%unload_ext glacier_magics")
@@ -271,12 +284,29 @@ def test_loading_says_that_the_current_one_is_protected(project, bare):
 # --- looking ----------------------------------------------------------------------------------------------------------
 
 
+def test_the_status_card_stays_small(nb):
+    nb.run("for n in range(1000): env.register(f'r{n}', env.provider.bucket('b', path=f'{n}.csv'))")
+    assert "and 990 more" in nb.run("%glacier").text
+    assert len(nb.run("%glacier").text) < 2000
+
+
 def test_resources_and_objects_are_listed(nb):
     shown = nb.run("%glacier ls --json").value.value
     found = {each["name"]: each for each in shown["resources"]}
     assert found["sales_raw"]["objects"][0]["path"] == "raw.parquet"
     assert found["report"]["problem"] == "nothing there yet"
     assert [each["name"] for each in nb.run("%glacier ls sales* --json").value.value["resources"]] == ["sales_raw"]
+
+
+def test_a_pattern_finds_objects_behind_the_first_ones(nb, project):
+    folder = project / "dev" / "lake" / "events"
+    folder.mkdir(parents=True)
+    for number in range(150):
+        (folder / f"{number:03}.csv").touch()
+    nb.run("env.register('lake', env.provider.bucket('lake', path='events'))")
+    assert "events/149.csv" in nb.run("%glacier ls lake/*149* --limit 3").text
+    assert "no object matches 'nope*'" in nb.run("%glacier ls lake/nope*").text
+    assert "nothing" in nb.fail("%glacier ls --limit 0").traceback
 
 
 def test_a_preview_shows_rows_and_schema(nb):
@@ -869,3 +899,172 @@ def test_the_machine_form_is_json(working):
     ):
         bundle = working.run(f"{line} --json").bundle
         assert json.loads(bundle["text/plain"]) == bundle["application/json"]
+
+
+# --- what is given on a line ------------------------------------------------------------------------------------------
+
+TYPED = """
+import datetime
+
+@env.pipeline()
+def typed(
+    day: datetime.date = None, code: str = "", days: list[int] = (), share: float = 0, quick: bool = False, any=0
+):
+    return [day, code, days, share, quick, any]
+"""
+
+
+def test_parameters_are_what_their_annotations_say(nb):
+    nb.run(TYPED)
+    nb.run("%glacier run typed -p day=2026-01-31 -p code=007 -p days='[1, 2]' -p share=3 -p quick=yes -o given")
+    import datetime
+
+    assert nb["given"] == [datetime.date(2026, 1, 31), "007", [1, 2], 3.0, True, 0]
+    nb.run("%glacier run typed -p code=7 -p any=7 -p any=text -o given")
+    assert nb["given"][1] == "7"
+    assert nb["given"][-1] == "text"
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("day=tomorrow", "parameter 'day' of 'typed' is of type date, which 'tomorrow' is not"),
+        ("days=1,2", "parameter 'days' of 'typed' is of type list[int], which '1,2' is not"),
+        ("dya=1", "'typed' has no parameter 'dya'"),
+        ("mode=generate", "'typed' has no parameter 'mode'"),
+        ("listeners=1", "'typed' has no parameter 'listeners'"),
+        ("self=1", "'typed' has no parameter 'self'"),
+    ],
+)
+@pytest.mark.parametrize("command", ["run", "plan", "step"])
+def test_a_parameter_of_the_wrong_type_or_name_is_refused_at_once(nb, command, given, says):
+    nb.run(TYPED)
+    shown = nb.fail(f"%glacier {command} typed -p {given}")
+    assert shown.traceback.splitlines()[0] == f"ConfigError: {says}"
+    assert shown.printed == ""
+
+
+@pytest.mark.parametrize("name", ["1x", "'a b'", "class", "env"])
+def test_a_name_that_nothing_can_be_bound_to_is_refused_before_anything_runs(working, name):
+    for command in ("run counting", "step counting"):
+        assert working.fail(f"%glacier {command} -o {name}").printed == ""
+    assert isinstance(working["env"], GlacierEnv)
+
+
+def test_a_task_that_is_not_there_cannot_be_forced(working):
+    assert "no task 'cuont'" in working.fail("%glacier run counting --force cuont").traceback
+    working.run("%glacier run counting --force save")
+
+
+def test_a_body_that_cannot_be_followed_is_run_all_the_same(nb):
+    nb.run(
+        "from pathlib import Path\n@env.task()\ndef made() -> int:\n    return Path('made.txt').write_text('7')\n\n"
+        "@env.pipeline()\ndef reading_back():\n    made().bit_length()\n    return Path('made.txt').read_text()"
+    )
+    shown = nb.run("%glacier run reading_back")
+    assert shown.value == "7"
+    assert "✓ made" in shown.text
+
+
+def test_what_a_body_prints_is_printed_once(nb):
+    nb.run(
+        "@env.task()\ndef one() -> int:\n    return 1\n\n@env.pipeline()\ndef saying():\n    print('hello')\n    one()"
+    )
+    assert nb.run("%glacier run saying").printed.count("hello") == 1
+    assert "hello" not in nb.run("%glacier plan saying").printed
+
+
+def test_a_pipeline_that_cannot_be_drawn_is_shown_in_words(nb):
+    nb.run("@env.pipeline()\ndef broken():\n    return 1 / 0\n\n@env.pipeline()\ndef wanting(day):\n    pass")
+    assert nb.run("broken").text.strip().endswith("no picture: ZeroDivisionError: division by zero")
+    shown = nb.run("wanting")
+    assert "no picture: MissingDependencyError" in shown.text
+    assert "Traceback" not in shown.text
+
+
+def test_a_plain_call_shows_the_users_lines_too(nb):
+    nb.run("@env.pipeline()\ndef broken():\n    return 1 / 0")
+    for call in ("broken()", "broken.run()"):
+        shown = nb.fail(call)
+        assert "return 1 / 0" in shown.traceback
+        assert "tasks.py" not in shown.traceback
+
+
+# --- step by step -----------------------------------------------------------------------------------------------------
+
+STEPS = """
+@env.task()
+def begin():
+    print("begin runs")
+    return 1
+
+@env.task()
+def go_on(x):
+    raise ValueError("not yet")
+
+@env.task()
+def end(x):
+    return x + 1
+
+@env.pipeline()
+def stepwise():
+    return end(go_on(begin()))
+"""
+
+
+def test_after_a_failure_a_step_goes_on_with_what_is_done(nb):
+    nb.run(STEPS)
+    assert "● go_on" in nb.run("%glacier step stepwise").text
+    shown = nb.fail("%glacier step stepwise")
+    assert "✗ go_on" in shown.text
+    nb.fail("%glacier step stepwise")
+    nb.run("@env.task()\ndef go_on(x):\n    return x")
+    shown = nb.run("%glacier step stepwise")
+    assert "begin runs" not in shown.text
+    assert "≡ begin" in shown.text
+    assert nb.run("%glacier step stepwise").value == 2
+    assert nb.run("%glacier step stepwise").value == 2
+
+
+def test_a_task_that_was_defined_again_is_the_one_that_steps(nb):
+    nb.run(STEPS)
+    nb.run("%glacier step stepwise")
+    nb.run("@env.task()\ndef go_on(x):\n    return 10")
+    shown = nb.run("%glacier step stepwise")
+    assert shown.value == 10
+    assert "begin runs" not in shown.text
+    assert "begin runs" in nb.run("%glacier step stepwise --restart").text
+
+
+# --- a session that things go wrong for -------------------------------------------------------------------------------
+
+
+def test_without_an_environment_the_projects_trouble_is_told(bare, tmp_path):
+    (tmp_path / "glacier.toml").write_text("[env.dev]\nprovider = 'lokal'\n")
+    bare.run("%load_ext glacier_magics")
+    for command in ("", "ls", "run"):
+        said = bare.fail(f"%glacier {command}").traceback
+        assert "glacier.toml:2: env.dev.provider: unknown provider 'lokal'" in said
+        assert "hint: did you mean 'local'?; mend it, then %reload_ext glacier_magics" in said
+
+
+def test_trouble_after_a_cell_is_one_line_and_fails_no_cell(working, monkeypatch):
+    working.run("%glacier run counting -o counted")
+
+    def failing(*_, **__):
+        raise OSError("out of order")
+
+    monkeypatch.setattr("glacier_magics.staleness.snapshot", failing)
+    shown = working.run("1 + 1")
+    assert shown.printed.count("Glacier cannot tell what is stale: OSError: out of order") == 1
+    assert "Error in callback" not in shown.text
+    assert "out of order" in working.run("%glacier debug").text
+
+
+def test_unloading_lets_go_of_every_environment_it_guarded(nb):
+    nb.run("%glacier env production")
+    nb.run("other = GlacierEnv(env.provider, 'production', protected=True)\nenv = other")
+    nb.run("%glacier")
+    assert nb["other"].guard is not None
+    nb.run("%unload_ext glacier_magics")
+    assert nb["other"].guard is None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -475,3 +477,132 @@ def test_data_are_read_from_one_environment_and_written_to_the_other(tmp_path: P
     with pytest.raises(ExecutorError, match="cannot run with read="):
         elsewhere.run(read=prod)
     assert prod.get("report").read().item() == 0
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> tuple[GlacierEnv, GlacierEnv]:
+    """An environment to write to, and one to read from; both have a report."""
+    made: list[GlacierEnv] = []
+    for name in ("dev", "prod"):
+        env = GlacierEnv(LocalProvider(config=LocalConfig(base_path=tmp_path / name)), name)
+        env.register("report", env.provider.bucket("out", path="r.parquet")).write(pl.DataFrame({"x": [name]}))
+        made.append(env)
+    return made[0], made[1]
+
+
+def _in_a_thread(work: Callable[[], Any]) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(work).result()
+
+
+NEW = pl.DataFrame({"x": ["new"]})
+WRITES: dict[str, Callable[[GlacierEnv], Any]] = {
+    "write": lambda prod: prod.get("report").write(NEW),
+    "sink": lambda prod: prod.get("report").sink(NEW.lazy()),
+    "delete": lambda prod: prod.get("report").delete(),
+    "provider": lambda prod: prod.provider.bucket("out", path="r.parquet").write(NEW),
+    "other object": lambda prod: prod.provider.bucket("out", path="new.parquet").write(NEW),
+    "address": lambda prod: NEW.write_parquet(prod.get("report").get_uri()),
+    "sink to the address": lambda prod: NEW.lazy().sink_parquet(prod.get("report").get_uri()),
+    "lazily": lambda prod: NEW.lazy().sink_parquet(prod.get("report").get_uri(), lazy=True),
+    "options of their own": lambda prod: NEW.write_parquet(prod.get("report").get_uri(), storage_options={"a": "b"}),
+    "a path as text": lambda prod: NEW.write_parquet(str(prod.get("report").uri)),
+    "a path": lambda prod: NEW.write_parquet(Path(prod.get("report").uri)),
+    "a thread": lambda prod: _in_a_thread(lambda: prod.get("report").write(NEW)),
+    "an address in a thread": lambda prod: _in_a_thread(lambda: NEW.write_parquet(str(prod.get("report").uri))),
+    "a link": lambda prod: _linked(prod).write(NEW),
+}
+
+
+def _linked(prod: GlacierEnv) -> Bucket:
+    place = Path(prod.get("report").uri)
+    link = place.parents[1].parent / "elsewhere"
+    link.symlink_to(place.parents[1])
+    return LocalProvider(config=LocalConfig(base_path=link)).bucket("out", path="r.parquet")
+
+
+@pytest.mark.parametrize("way", list(WRITES))
+@pytest.mark.parametrize("in_body", [False, True])
+def test_nothing_writes_to_an_environment_that_is_only_read(
+    two: tuple[GlacierEnv, GlacierEnv], way: str, in_body: bool
+) -> None:
+    dev, prod = two
+
+    @dev.task()
+    def writing() -> None:
+        WRITES[way](prod)
+
+    @dev.pipeline()
+    def pipeline() -> None:
+        if in_body:
+            WRITES[way](prod)
+        else:
+            writing()
+
+    before = sorted(Path(prod.get("report").uri).parent.iterdir())
+    with pytest.raises(AccessError, match="belongs to environment 'prod', which this run only reads"):
+        pipeline.run(read=prod)
+    assert prod.get("report").read().item() == "prod"
+    assert sorted(Path(prod.get("report").uri).parent.iterdir()) == before
+    assert dev.get("report").read().item() == "dev"
+
+
+def test_a_bucket_of_ones_own_in_the_same_place_is_not_written(tmp_path: Path) -> None:
+    dev, prod = (GlacierEnv(LocalProvider(config=LocalConfig(base_path=tmp_path)), name) for name in ("dev", "prod"))
+    prod.register("all", prod.provider.bucket("out", path="2026/*.parquet"))
+    for env in (dev, prod):
+        env.register("report", env.provider.bucket("out", path="r.parquet"))
+
+    @dev.task()
+    def save(report: Bucket) -> None:
+        report.write(NEW)
+
+    @dev.task()
+    def save_among(path: str) -> None:
+        dev.provider.bucket("out", path=path).write(NEW)
+
+    for task, given in ((save, {}), (save_among, {"path": "2026/a.parquet"})):
+        with pytest.raises(AccessError, match="belongs to environment 'prod'"):
+            task.run(read=prod, **given)
+    save_among.run(read=prod, path="2027/a.parquet")
+    save.run()
+    with pytest.raises(ConfigError, match="'dev' writes to it, and cannot only read from it"):
+        save.run(read=dev)
+
+
+def test_other_runs_and_later_ones_write_where_a_run_has_read(two: tuple[GlacierEnv, GlacierEnv]) -> None:
+    dev, prod = two
+    written = threading.Event()
+
+    @prod.task()
+    def renew(report: Bucket) -> None:
+        report.write(NEW)
+
+    @dev.task()
+    def wait() -> None:
+        assert written.wait(30)
+
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(wait.run, read=prod)
+        renew.run()
+        written.set()
+        reading.result()
+    prod.get("report").write(NEW)
+    assert prod.get("report").read().item() == "new"
+
+
+def test_a_body_that_is_only_followed_writes_nothing_by_an_address(two: tuple[GlacierEnv, GlacierEnv]) -> None:
+    dev, _ = two
+
+    @dev.pipeline()
+    def pipeline() -> Any:
+        NEW.write_parquet(dev.get("report").get_uri())
+        return pl.scan_parquet(dev.get("report").get_uri()).head(1), pl.read_parquet(dev.get("report").get_uri())
+
+    graph = pipeline.graph
+    assert dev.get("report").read().item() == "dev"
+    assert [node.name for node in graph if node.kind == "inline"] == ["write", "scan", "head", "read"]
+    used = [(graph[edge.target].name, edge.access) for edge in graph.edges if edge.source == "bucket:out/r.parquet"]
+    assert used == [("write", "write"), ("scan", "read"), ("read", "read")]
+    pipeline.run()
+    assert dev.get("report").read().item() == "new"

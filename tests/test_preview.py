@@ -236,6 +236,44 @@ def test_a_text_without_lines_is_left_to_polars(base: Path, monkeypatch: pytest.
     assert (shown.rows.height, shown.fetched) == (1, None)
 
 
+def test_of_a_large_text_whose_rows_have_no_end_the_others_are_shown(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peeking, "LIMIT", STEP)
+    for format, head, fields in (("csv", b"n,text\n1,a\n", 2), ("ndjson", b'{"n":1}\n', 1)):
+        shown = bucket(base, f"t.{format}", head + b"x" * 20 * STEP).preview()
+        assert (shown.rows.height, shown.rows.width) == (1, fields)
+        assert (shown.fetched, shown.total) == (STEP, None)
+        assert shown.note.startswith("row 2 is longer than the ")
+    nothing = bucket(base, "t.csv", b"x" * 20 * STEP).preview()
+    assert nothing.note.startswith("the first row is longer than the ")
+    for format in ("csv", "ndjson"):
+        with pytest.raises(FormatError, match="rows do not end within its first 65.5 kB") as caught:
+            bucket(base, f"t.{format}", b"n,text\n1,a\n" + b"\0" * 20 * STEP).preview()
+        assert caught.value.hint == "it looks like binary data"
+
+
+def test_a_column_that_is_asked_for_twice_is_shown_once(base: Path) -> None:
+    for format in ("parquet", "ipc", "csv", "ndjson", "json"):
+        assert bucket(base, f"t.{format}", raw(numbers(3), format)).preview(columns=["n", "n"]).rows.columns == ["n"]
+
+
+def test_objects_with_other_columns_say_so(base: Path) -> None:
+    for format in ("parquet", "csv"):
+        bucket(base, f"some/a.{format}", raw(numbers(3), format))
+        bucket(base, f"some/b.{format}", raw(numbers(3).rename({"n": "m"}), format))
+        with pytest.raises(FormatError) as caught:
+            LocalProvider(config=LocalConfig(base_path=base)).bucket("b", path=f"some/*.{format}").read()
+        assert caught.value.hint == "its objects have different columns: name one of them"
+
+
+def test_what_is_wrong_with_a_filter_is_one_line(base: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        bucket(base, "t.parquet", raw(numbers(3), "parquet")).preview(where="nope > 1")
+    assert "\n" not in caught.value.message
+    assert "cannot filter by 'nope > 1'" in caught.value.message
+
+
 def test_a_json_document_beyond_the_limit_is_refused(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = bucket(base, "t.json", raw(numbers(5000), "json"))
     assert source.preview().fetched == source.stat().size > STEP
@@ -399,5 +437,5 @@ def test_the_schema_is_that_of_the_scan(base: Path, format: str) -> None:
 
 def test_the_summary_says_what_was_fetched(base: Path) -> None:
     shown = bucket(base, "t.csv", b"n\n" + b"1\n" * 500_000).preview()
-    assert shown.summary.endswith("20 rows, 1 columns, fetched 65.5 kB of 1 MB")
+    assert shown.summary.endswith("20 rows, 1 column, fetched 65.5 kB of 1 MB")
     assert shown.summary in str(shown)

@@ -20,6 +20,7 @@ from glacier import Bucket, GlacierEnv
 from glacier.config import LocalConfig
 from glacier.errors import PipelineError
 from glacier.providers import LocalProvider
+from glacier.recording.quiet import muted
 
 
 @pytest.fixture
@@ -641,6 +642,7 @@ import time
 from glacier import GlacierEnv
 from glacier.config import LocalConfig
 from glacier.providers import LocalProvider
+from glacier.recording.quiet import muted
 
 env = GlacierEnv(LocalProvider(config=LocalConfig(create_dirs=False)), "test")
 
@@ -685,3 +687,23 @@ def test_code_that_insists_on_a_plain_type_gets_a_hint(env: GlacierEnv) -> None:
     with pytest.raises(TypeError) as caught:
         dumping.run()
     assert "do this inside a task" in caught.value.__notes__[0]
+
+
+def test_followed_bodies_print_nothing_and_leave_the_stream_as_it_was(capsys):
+    both = threading.Barrier(2)
+
+    def follow():
+        with muted():
+            both.wait()
+            print("followed")
+        both.wait()
+
+    before = sys.stdout
+    threads = [threading.Thread(target=follow) for _ in range(2)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert sys.stdout is before
+    print("mine")
+    assert capsys.readouterr().out == "mine\n"

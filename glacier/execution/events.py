@@ -32,6 +32,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from glacier.errors import GlacierWarning
+from glacier.redaction import told
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -111,9 +112,8 @@ class Stream:
             if listener not in self._listeners:
                 return
             self._listeners.remove(listener)
-        kind = type(error).__name__
         warnings.warn(
-            f"a listener of run {self.run} raised {kind}: {error}; it hears no more of the run",
+            f"a listener of run {self.run} raised {told(error)}; it hears no more of the run",
             GlacierWarning,
             stacklevel=4,
         )

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any, cast
 from glacier import context
 from glacier.execution.engine import Engine
 from glacier.execution.events import Stream
-from glacier.execution.selection import Selection
+from glacier.execution.selection import Selection, check_forced
 from glacier.execution.stepping import Stopped
 from glacier.execution.steps import State, StepRun
 from glacier.recording import RecordedPipeline, replaced, sites
 from glacier.recording.live import LiveRecorder, plain
 from glacier.redaction import quiet, told
 from glacier.safe import printable
+from glacier.tables import counted, lasting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -122,7 +123,9 @@ class Run:
         width = max([len(step.name) for step in self.tasks], default=0)
         head = f"run {self.id} of {self.pipeline!r} in {self.environment!r}: {self.state}"
         lines = [f"  {step.name:<{width}}  {step.state:<9}  {_note(step)}" for step in self.tasks]
-        return printable("\n".join([head if self.seconds is None else f"{head} in {self.seconds:.2f} s", *lines]), "\n")
+        return printable(
+            "\n".join([head if self.seconds is None else f"{head} in {lasting(self.seconds)}", *lines]), "\n"
+        )
 
 
 def execute(run: Run, pipeline: RecordedPipeline, env: Any, body: Callable[[], Any], options: RunOptions) -> Any:
@@ -248,6 +251,7 @@ def _record_and_finish(engine: Engine, recorder: LiveRecorder, body: Callable[[]
 
 def _finished(engine: Engine, tasks: list[StepRun], result: Any) -> Any:
     """Run what is asked for of the tasks, and return what the run returns."""
+    check_forced(engine.options, tasks, engine.env.tasks)
     if not engine.options.partial:
         engine.finish(tasks)
         return replaced(result, plain)
@@ -292,12 +296,14 @@ def _noted(error: BaseException, run: Run) -> BaseException:
     quiet(error)
     notes = getattr(error, "__notes__", [])
     if not any(f"of pipeline {run.pipeline!r}" in note for note in notes):
-        error.add_note(f"in the body of pipeline {run.pipeline!r} in environment {run.environment!r}")
+        failed = next((step for step in run.steps.values() if step.failure is error), None)
+        where = "in the body" if failed is None or failed.task is None else f"task {failed.name!r}"
+        error.add_note(f"{where} of pipeline {run.pipeline!r} in environment {run.environment!r}")
     error.add_note(f"run {run.id}")
     return error.with_traceback(sites.from_user(error.__traceback__))
 
 
 def _note(step: StepRun) -> str:
-    rows = "" if step.rows is None else f"{step.rows:,} rows"
-    seconds = "" if step.seconds is None else f"{step.seconds:.2f} s"
+    rows = "" if step.rows is None else counted(step.rows, "row")
+    seconds = "" if step.seconds is None else lasting(step.seconds)
     return " · ".join(part for part in (rows, seconds, step.error or "") if part)

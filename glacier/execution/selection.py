@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from glacier.execution.options import RunOptions
     from glacier.recording.live import Deferred
 
-__all__ = ["Selection", "is_forced"]
+__all__ = ["Selection", "check_forced", "is_forced"]
 
 
 class Selection:
@@ -59,6 +59,16 @@ def is_forced(options: RunOptions, step: StepRun) -> bool:
     if isinstance(options.force, bool):
         return options.force or _is_named(step, (*options.only, *options.from_))
     return _is_named(step, (*options.force, *options.only, *options.from_))
+
+
+def check_forced(options: RunOptions, steps: Sequence[StepRun], others: Iterable[str]) -> None:
+    """Refuse a name in `force` that is neither one of these steps nor of `others`, tasks that may not have come up.
+
+    Raises:
+        ConfigError: there is one.
+    """
+    if not isinstance(options.force, bool):
+        _named(steps, [name for name in options.force if name not in set(others)])
 
 
 def _is_named(step: StepRun, names: Iterable[str]) -> bool:

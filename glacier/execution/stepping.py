@@ -22,6 +22,8 @@ __all__ = ["Gate", "Stepped", "Stepper", "Stopped"]
 
 _SLICE = 0.1
 """Seconds for which the caller waits at a time, so that it can be interrupted."""
+_GRACE = 2.0
+"""Seconds that an interrupted run is given to end."""
 
 
 @dataclass(frozen=True)
@@ -146,20 +148,22 @@ class Stepper:
 
         Raises:
             Exception: the error of the task, or of the body behind it, once.
+            KeyboardInterrupt: the caller was interrupted; the run has ended as `run` does then.
         """
         if self._gate.over:
             return None
         self._start()
         try:
             passed = self._gate.let_one_pass()
-            if passed is None or passed.state == "failed":
+            failed = passed is None or passed.state == "failed"
+            if failed:
                 self._wait()
         except KeyboardInterrupt:
             self._interrupt()
             raise
-        if (passed is None or passed.state == "failed") and self.failed:
-            raise self._outcome[0][1]
         self.run = self._last_run()
+        if failed and self.failed:
+            raise self._outcome[0][1]
         return passed
 
     @property
@@ -189,6 +193,15 @@ class Stepper:
             self._thread.join()
         self._gate.end()
 
+    def _interrupt(self) -> None:
+        """Interrupt the run as if it were this thread that waits for it."""
+        self._gate.close("cancelled")
+        if self._thread is not None and self._thread.ident is not None:
+            ident = ctypes.c_ulong(self._thread.ident)
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, ctypes.py_object(KeyboardInterrupt))
+            self._thread.join(_GRACE)
+        self.run = self._last_run()
+
     def _start(self) -> None:
         if self._thread is None:
             work = contextvars.copy_context().run
@@ -203,13 +216,6 @@ class Stepper:
             self._outcome.append((False, error))
         finally:
             self._gate.end()
-
-    def _interrupt(self) -> None:
-        """Stop the run as an interrupt of `Pipeline.run` does; it waits on a thread that gets no signal itself."""
-        assert self._thread is not None
-        ident = ctypes.c_ulong(self._thread.ident or 0)
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, ctypes.py_object(KeyboardInterrupt))
-        self._wait()
 
     def _wait(self) -> None:
         while self._thread is not None and self._thread.is_alive():

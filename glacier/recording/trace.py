@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 from glacier import context
 from glacier.graph import Edge, Graph, Node, Site
 from glacier.recording import sites
+from glacier.recording.quiet import muted
 from glacier.recording.recorder import Recorder
 from glacier.recording.steps import Decision, operands
 from glacier.recording.symbol import Symbol
+from glacier.resources import polars_functions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -68,6 +70,7 @@ def trace(pipeline: RecordedPipeline, env: Any, body: Callable[[], Any]) -> Trac
     Raises:
         Exception: the body's own, when no way comes to its end and no stand-in was involved.
     """
+    polars_functions.prepare()
     todo: deque[tuple[bool, ...]] = deque([()])
     paths: list[Tracer] = []
     while todo and len(paths) < MAX_PATHS:
@@ -97,7 +100,7 @@ class Tracer(Recorder):
 
     def follow(self, body: Callable[[], Any]) -> None:
         """Call the body; an error ends this way and is kept."""
-        with context.using(context.recorder, self):
+        with context.using(context.recorder, self), muted():
             try:
                 body()
             except Exception as error:

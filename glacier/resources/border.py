@@ -206,7 +206,13 @@ def _access_hint(place: Place) -> str:
 def not_readable(place: Place, why: str, head: bytes) -> FormatError:
     """Make the error for bytes that are not of the format that they should be."""
     message = f"{place.uri} on {place.on} does not read as {place.format}: {why}"
+    if re.search(_DIFFER, why):
+        return FormatError(message, hint="its objects have different columns: name one of them")
     return FormatError(message, hint=_format_hint(place.format, looks_like(head)))
+
+
+_DIFFER = r"extra column in file|data type mismatch for column|did not find column|schema (names|lengths) differ"
+"""What Polars says of objects that are read together and do not fit together."""
 
 
 def _format_hint(wanted: str, found: str) -> str:

@@ -220,9 +220,10 @@ class Bucket:
         if meant is not None and meant.address(self) is not self:
             return meant.address(self).get_uri()
         recording = context.recorder.get()
-        if not formats.is_pattern(self.path) and not (recording is not None and recording.tracing):
+        untouched = (recording is not None and recording.tracing) or (meant is not None and meant.is_theirs(self))
+        if not (untouched or formats.is_pattern(self.path)):
             self.storage.prepare(self.bucket_name, self.path)
-        return polars_functions.address(self) if "://" in str(self.uri) else self.uri
+        return polars_functions.address(self) if untouched or "://" in str(self.uri) else self.uri
 
     def storage_options(self) -> dict[str, Any]:
         """Return what Polars needs as `storage_options=` to read `get_uri()`; empty on this machine."""
@@ -289,6 +290,8 @@ class Bucket:
         meant = context.reading.get()
         if meant is not None:
             meant.of(self, "write")
+        else:
+            context.check_write(self)
         with self._crossing("write"):
             key = self._single_key("write")
             self.storage.claim(self.bucket_name, self.path)

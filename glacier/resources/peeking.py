@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from glacier.errors import ConfigError, did_you_mean
 from glacier.resources import formats, ipc_footer, parquet_footer, reading
+from glacier.resources.border import not_readable
 from glacier.resources.parts import LIMIT, STEP, Parts, Unclear, readable
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ __all__ = ["INFERRED", "Head", "Wish", "peek"]
 
 _FOOTER = 200_000
 """Bytes of a footer that is read to its end."""
+_WHOLE = 8
+"""How many times larger than what a preview fetches a text may be, for Polars to read it where its rows are long."""
 INFERRED = 100
 """Rows of a text format that Polars takes the types from."""
 
@@ -53,7 +56,7 @@ class Wish:
         for name in self.columns or ():
             if name not in schema:
                 raise ConfigError(f"{self.bucket.uri} has no column {name!r}", hint=did_you_mean(name, schema))
-        return schema.names() if self.columns is None else list(self.columns)
+        return schema.names() if self.columns is None else list(dict.fromkeys(self.columns))
 
     def scan(self, path: Path, **options: Any) -> pl.LazyFrame:
         """Return a LazyFrame of a local file in place of the object."""
@@ -196,14 +199,42 @@ def _end(footer: ipc_footer.Footer, count: int) -> int:
 
 
 def _text(parts: Parts, wish: Wish) -> Head:
+    try:
+        return _lines(parts, wish)
+    except Unclear:
+        _check_that_rows_end(parts, wish)
+        raise
+
+
+def _check_that_rows_end(parts: Parts, wish: Wish) -> None:
+    """Refuse to let Polars look through a large object for the ends of its rows.
+
+    Raises:
+        FormatError: there are too few ends in what a preview fetches.
+    """
+    if parts.size <= _WHOLE * LIMIT or formats.looks_like(parts.front(STEP)) in {"gzip", "zstd", "zip"}:
+        return
+    if parts.front(LIMIT).count(b"\n") < wish.n:
+        raise not_readable(wish.bucket, f"rows do not end within its first {readable(LIMIT)}", parts.front(STEP))
+
+
+def _lines(parts: Parts, wish: Wish) -> Head:
     count = STEP
     while (rows := _first_rows(parts, count, wish)).height < wish.n and count < parts.size:
-        if count >= LIMIT:
+        if count >= LIMIT and parts.size <= _WHOLE * LIMIT:
             raise Unclear("rows longer than a preview fetches")
+        if count >= LIMIT:
+            break
         count *= 4
     schema = reading.sane(wish.bucket, rows).schema
     total = _counted(parts.front(parts.size), wish) if count >= parts.size else None
-    return Head(rows.select(wish.shown(schema)).head(wish.n), schema, total)
+    found = rows.select(wish.shown(schema)).head(wish.n)
+    return Head(found, schema, total, _too_long(found.height) if count < parts.size and found.height < wish.n else None)
+
+
+def _too_long(rows: int) -> str:
+    which = f"row {rows + 1} is" if rows else "the first row is"
+    return f"{which} longer than the {readable(LIMIT)} of a preview: use scan()"
 
 
 def _first_rows(parts: Parts, count: int, wish: Wish) -> pl.DataFrame:

@@ -11,6 +11,7 @@ that is not given a `BucketUri`:
 | `scan_*`, `read_*`                            | Polars reads by itself, as the bucket's provider                   |
 | `read_*` that take no `credential_provider`   | the object is fetched, and Polars reads its bytes                  |
 | any, with credentials or options of their own | Polars' own doing, untouched                                       |
+| any, in a body that is only followed          | it is recorded as the bucket's own verb, and not done              |
 
 A text made of an address (`uri + "/part"`) is plain text, and so is one that came out of a pickle. A function that was
 imported by its own name before (`from polars import scan_parquet`) is Polars' own and sees plain text too.
@@ -92,6 +93,11 @@ class Function:
     parameter: str
     act: Callable[..., Any]
 
+    @property
+    def verb(self) -> str:
+        """The bucket's own verb that does the same."""
+        return "write" if self.act is _write else self.name.partition("_")[0]
+
 
 _originals: dict[Function, Callable[..., Any]] = {}
 _lock = threading.Lock()
@@ -136,6 +142,11 @@ def _wrapped(function: Function, original: Callable[..., Any]) -> Callable[..., 
     @functools.wraps(original)
     def call(*args: Any, **kwargs: Any) -> Any:
         given = args[position] if len(args) > position else kwargs.get(parameter)
+        followed = context.recorder.get()
+        if followed is not None and followed.tracing and (uris := _addresses(given)):
+            return [followed.verb(uri.bucket, function.verb, args[:position], {}) for uri in uris][-1]
+        if function.act is _write:
+            _check_write(given)
         if not _addresses(given) or _has_own_access(given, kwargs):
             return original(*args, **kwargs)
         options = {name: value for name, value in kwargs.items() if name not in (parameter, *_ACCESS)}
@@ -172,6 +183,16 @@ def _is_its_own(options: Any, bucket: Bucket) -> bool:
             return options == bucket.storage_options()
     except GlacierError:
         return False
+
+
+def _check_write(given: Any) -> None:
+    """Refuse to write to an environment that is only read, by whatever address.
+
+    Raises:
+        AccessError: it belongs to one.
+    """
+    if isinstance(given, str | Path):
+        context.check_write(given.bucket if isinstance(given, BucketUri) else str(given))
 
 
 def _addresses(given: Any) -> list[BucketUri]:

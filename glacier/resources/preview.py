@@ -15,6 +15,7 @@ from glacier.resources.listing import ObjectInfo, entries
 from glacier.resources.parts import Parts, Unclear, readable
 from glacier.resources.peeking import INFERRED, Head, Wish, peek
 from glacier.safe import printable
+from glacier.tables import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,13 +62,14 @@ class Preview:
     @property
     def summary(self) -> str:
         """What is shown of what, what was fetched of it, and the note, on one line."""
-        of = f"{self.rows.height:,} rows" if self.total is None else f"{self.rows.height:,} of {self.total:,} rows"
+        shown = self.rows.height
+        of = counted(shown, "row") if self.total is None else f"{shown:,} of {counted(self.total, 'row')}"
         size = (
             readable(self.size)
             if self.fetched is None
             else f"fetched {readable(self.fetched)} of {readable(self.size)}"
         )
-        line = f"{self.uri} ({self.format}): {of}, {len(self.schema)} columns, {size}"
+        line = f"{self.uri} ({self.format}): {of}, {counted(len(self.schema), 'column')}, {size}"
         return line if self.note is None else f"{line}; {self.note}"
 
     def __str__(self) -> str:
@@ -261,5 +263,6 @@ def _condition(where: pl.Expr | str, schema: pl.Schema, bucket: Bucket) -> pl.Ex
         pl.LazyFrame(schema=schema).filter(condition).collect()
     except pl.exceptions.PolarsError as error:
         hint = f"the columns are {', '.join(schema)}"
-        raise ConfigError(f"preview of {bucket.uri}: cannot filter by {where!s}: {error}", hint=hint) from error
+        why = str(error).partition("\n")[0]  # Polars appends the plan
+        raise ConfigError(f"preview of {bucket.uri}: cannot filter by {str(where)!r}: {why}", hint=hint) from error
     return condition

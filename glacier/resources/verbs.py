@@ -35,6 +35,8 @@ def verb(
             meant = context.reading.get()
             if meant is not None:
                 resource = meant.of(resource, access)
+            elif access == "write":
+                context.check_write(resource)
             using = context.usage.get()
             if using is not None:
                 using.touched(resource, access)

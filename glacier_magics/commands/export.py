@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from glacier.checking import checked, failures
 from glacier.errors import InfrastructureError
-from glacier.loading import parameters
+from glacier.loading import arguments_of
 from glacier_magics.exported import Exported
 
 if TYPE_CHECKING:
@@ -56,4 +56,5 @@ def _writer(session: Session, given: argparse.Namespace) -> tuple[Callable[..., 
         how["environments"] = environments
     if given.pipeline is None:
         return session.env.export, how
-    return partial(session.pipeline(given.pipeline).run, "generate"), {**how, **parameters(given.param)}
+    pipeline = session.pipeline(given.pipeline)
+    return partial(pipeline.run, "generate"), {**how, **arguments_of(pipeline, given.param)}

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from glacier import browse
+from glacier.errors import ConfigError
 from glacier_magics import widgets
 from glacier_magics.views import With
 
@@ -24,12 +25,16 @@ def arguments(parser: Parser) -> None:
     """Take a pattern and a limit."""
     parser.add("glob", nargs="?", default="*", names="resources", help="a resource, or a pattern")
     parser.add("--env", names="environments", help="another environment than the current one")
-    parser.add("--limit", type=int, default=100, help="objects to list of each resource at most (100)")
+    parser.add("--limit", type=int, default=100, help="objects to list of each resource at a time (100)")
 
 
 def run(session: Session, given: argparse.Namespace) -> Any:
     """List."""
     env = session.env if given.env is None else session.named(given.env)
+    if given.limit < 1:
+        raise ConfigError(f"--limit {given.limit} lists nothing", hint="1 or more")
     if "/" in given.glob:
         return browse(env, given.glob, given.limit)
-    return With(widgets.browser(env, given.glob), lambda: browse(env, given.glob, given.limit).plain())
+    return With(
+        widgets.browser(env, given.glob or "*", given.limit), lambda: browse(env, given.glob, given.limit).plain()
+    )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from glacier_magics import widgets
-from glacier_magics.cells import define, function_of
+from glacier_magics.cells import function_in
 from glacier_magics.views import Text
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def arguments(parser: Parser) -> None:
 def cell(session: Session, given: argparse.Namespace, body: str) -> Any:
     """Define it."""
     env = session.env
-    name = function_of(body, given.name, "pipeline")
-    pipeline = env.pipeline(name=given.name or name)(define(session.shell, body)[name])
+    name, function = function_in(session.shell, body, given.name, "pipeline")
+    pipeline = env.pipeline(name=given.name or name)(function)
     session.bind(name, pipeline)
     return widgets.dag(pipeline.graph, env=env) if given.show else Text(repr(pipeline))

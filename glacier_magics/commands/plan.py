@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from glacier.jsonable import jsonable
-from glacier.loading import parameters
-from glacier_magics.commands.run import options_of, selecting
+from glacier.loading import arguments_of
+from glacier_magics.commands.run import as_pipeline, options_of, selecting
 from glacier_magics.views import Table
 
 if TYPE_CHECKING:
@@ -29,8 +29,9 @@ def arguments(parser: Parser) -> None:
 
 def run(session: Session, given: argparse.Namespace) -> Any:
     """Plan."""
-    pipeline = session.runnable(given.pipeline, given.env)
-    plan = pipeline.plan(**options_of(session, given), **parameters(given.param))
+    target = session.runnable(given.pipeline, given.env)
+    pipeline = as_pipeline(target)
+    plan = pipeline.plan(**options_of(session, given), **arguments_of(target, given.param))
     stale = session.stale.of(pipeline.env, pipeline.name)
     rows = [
         (each.name, each.action, "; ".join(filter(None, (each.why, _stale(stale, each.key)))), _size(each))
@@ -42,7 +43,7 @@ def run(session: Session, given: argparse.Namespace) -> Any:
         {"key": each.key, "name": each.name, "action": each.action, "why": each.why, "reads": each.reads}
         for each in plan
     ]
-    return Table(title, ("task", "action", "why", "reads"), rows, notes, jsonable(data))
+    return Table(title, ("task", "action", "why", "reads"), rows, notes, jsonable(data), right=(3,))
 
 
 def _stale(stale: Any, key: str) -> str:

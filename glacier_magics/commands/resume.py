@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from glacier.loading import parameters
+from glacier.loading import arguments_of
 from glacier_magics.watching import watched
 
 if TYPE_CHECKING:
@@ -34,8 +34,10 @@ def arguments(parser: Parser) -> None:
 def run(session: Session, given: argparse.Namespace) -> Any:
     """Go on."""
     env = session.env if given.env is None else session.named(given.env)
-    record, params = env.runs[str(given.run)], parameters(given.param)
+    record = env.runs[str(given.run)]
     pipeline = env.find_pipeline(record.pipeline)
+    params = arguments_of(pipeline, given.param)
+    session.check_name(given.output)
     shown, stale = {**record.parameters, **params}, session.stale.of(env, pipeline.name)
     with session.agreeing(given.yes), watched(session, pipeline, shown) as listeners:
         value = pipeline.resume(record, listeners=listeners, progress=False, **params)

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from glacier.loading import parameters
+from glacier import Task
+from glacier.execution.options import RunOptions
+from glacier.loading import arguments_of
 from glacier.modes import MODES
 from glacier_magics.watching import watched
 
 if TYPE_CHECKING:
     import argparse
 
+    from glacier import Pipeline
     from glacier_magics.parsing import Parser
     from glacier_magics.session import Session
 
-__all__ = ["arguments", "options_of", "run", "selecting"]
+__all__ = ["arguments", "as_pipeline", "options_of", "run", "selecting"]
 
 
 def arguments(parser: Parser) -> None:
@@ -47,16 +50,23 @@ def selecting(parser: Parser) -> None:
 
 def run(session: Session, given: argparse.Namespace) -> Any:
     """Run."""
-    pipeline = session.runnable(given.pipeline, given.env)
-    params = parameters(given.param)
+    target = session.runnable(given.pipeline, given.env)
+    pipeline, params = as_pipeline(target), arguments_of(target, given.param)
+    session.check_name(given.output)
+    options = options_of(session, given)
     if given.mode != "local":
-        return pipeline.run(given.mode, **params)
+        return pipeline.run_with(given.mode, params, RunOptions())
     with session.agreeing(given.yes), watched(session, pipeline, params) as listeners:
-        value = pipeline.run(listeners=listeners, progress=False, **options_of(session, given), **params)
+        value = pipeline.run_with("local", params, RunOptions(listeners=tuple(listeners), progress=False, **options))
     if given.output is None:
         return value
     session.bind(given.output, value)
     return None
+
+
+def as_pipeline(target: Task | Pipeline) -> Pipeline:
+    """Return a pipeline, or a task as a pipeline of one step."""
+    return target.as_pipeline() if isinstance(target, Task) else target
 
 
 def options_of(session: Session, given: argparse.Namespace) -> dict[str, Any]:

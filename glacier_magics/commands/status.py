@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from glacier.card import listed
 from glacier.overview import in_words
 from glacier_magics.commands.env import environments
 from glacier_magics.views import Table
@@ -24,13 +25,14 @@ def arguments(parser: Parser) -> None:
 
 def run(session: Session, given: argparse.Namespace) -> Any:
     """Show the status card; where no environment is current, those that there are."""
-    return environments(session) if session.current is None else card(session, session.env)
+    nowhere = session.current is None and session.problem is None
+    return environments(session) if nowhere else card(session, session.env)
 
 
 def card(session: Session, env: GlacierEnv) -> Table:
     """Return an environment on one card."""
     here, stale, last = env.card(), session.stale.tasks(env), _last_run(env)
-    told = ", ".join(f"{name} ({reason})" for name, reason in stale.items()) or "none"
+    told = listed([f"{name} ({reason})" for name, reason in stale.items()])
     rows = [*here.rows, ("stale", told), ("last run", last)]
     data = {**here.plain(), "stale": stale, "last run": last}
     return Table(f"environment {env.name}", ("", " "), rows, data=data)

@@ -1,7 +1,8 @@
 """`%glacier step PIPELINE`: run the next ready task only, and show what it returns; again for the next.
 
-The picture shows how far it is. A step that failed or was interrupted is tried again by the next one. When all tasks
-have run, the cell's value is what the pipeline returns. --restart begins anew, --end leaves it where it is.
+The picture shows how far it is. When all tasks have run, the cell's value is what the pipeline returns. A step that
+failed or was interrupted is tried again by the next one, which also takes a task as its cell has it by now. --restart
+begins anew, --end runs no more of it.
 """
 
 from __future__ import annotations
@@ -9,15 +10,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from glacier.frames import look_at
-from glacier.loading import parameters
+from glacier.loading import arguments_of
 from glacier.resources import Preview
 from glacier_magics import widgets
 from glacier_magics.views import Text, With
+from glacier_magics.watching import show
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
 
+    from glacier import Pipeline
     from glacier.execution.stepping import Stepped, Stepper
     from glacier_magics.parsing import Parser
     from glacier_magics.session import Session
@@ -37,38 +39,33 @@ def arguments(parser: Parser) -> None:
 
 def run(session: Session, given: argparse.Namespace) -> Any:
     """Take one step."""
-    pipeline, params = session.pipeline(given.pipeline), parameters(given.param)
+    pipeline = session.pipeline(given.pipeline)
+    params = arguments_of(pipeline, given.param)
+    session.check_name(given.output)
     left = session.leave(pipeline) if given.restart or given.end else False
     if given.end:
         return Text(f"{pipeline.name} ends here" if left else f"nothing of {pipeline.name} is under way")
     with session.agreeing(given.yes):
         stepper = session.stepper(pipeline, params)
-    # The run asks again, on a thread of its own that cannot ask the user.
-    with session.agreeing(True):
-        passed = _next(stepper, lambda: _draw(session, pipeline, params))
+    passed = _next(session, pipeline, params, stepper)
     if stepper.again:
         print(f"once more, since their values could not be kept: {', '.join(stepper.again)}")
         stepper.again.clear()
     if passed is None:
         session.leave(pipeline)
         return stepper.result
-    _draw(session, pipeline, params)
+    show(session, pipeline, params)
     session.bind(given.output or f"{passed.name}_result", passed.value)
     found = look_at(passed.value, passed.name)
     return With(widgets.preview(found), found.plain) if isinstance(found, Preview) else found
 
 
-def _next(stepper: Stepper, draw: Callable[[], None]) -> Stepped | None:
-    """Take the step; one that fails is drawn, too."""
+def _next(session: Session, pipeline: Pipeline, params: Any, stepper: Stepper) -> Stepped | None:
     try:
-        return stepper.next()
-    except Exception:
-        draw()
+        # The run asks again, on a thread of its own that cannot ask the user.
+        with session.agreeing(True):
+            return stepper.next()
+    except BaseException:
+        show(session, pipeline, params)
+        session.pause(pipeline)
         raise
-
-
-def _draw(session: Session, pipeline: Any, params: Any) -> None:
-    from IPython.display import display  # pyright: ignore[reportUnknownVariableType]
-
-    graph = pipeline.run("analyze", **params)["dag"]
-    display(widgets.dag(graph, session.run_here(pipeline), env=pipeline.env))

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from glacier import TaskConfig
 from glacier.frames import look_at
-from glacier.loading import parameters
+from glacier.loading import arguments_of
 from glacier.resources import Preview
 from glacier_magics import widgets
-from glacier_magics.cells import define, function_of
+from glacier_magics.cells import function_in
 from glacier_magics.views import With
 
 if TYPE_CHECKING:
@@ -45,15 +45,15 @@ def cell(session: Session, given: argparse.Namespace, body: str) -> Any:
     """Define it."""
     config = TaskConfig(**{key: getattr(given, key) for key in _SETTINGS if getattr(given, key) is not None})
     env = session.env
-    name = function_of(body, given.name, "task")
-    function = define(session.shell, body)[name]
+    session.check_name(given.output)
+    name, function = function_in(session.shell, body, given.name, "task")
     task = env.task(name=given.name or name, config=config)(function)
     session.bind(name, task)
     return _shown(session, task, given) if given.show else task
 
 
 def _shown(session: Session, task: Task, given: argparse.Namespace) -> Any:
-    value = task(**session.arguments(task, parameters(given.param)))
+    value = task(**session.arguments(task, arguments_of(task, given.param)))
     variable = given.output or f"{task.name}_result"
     session.bind(variable, value)
     found = look_at(value, variable)

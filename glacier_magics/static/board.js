@@ -218,7 +218,15 @@ function drawBoard(model, host) {
     }, 500);
     if (!running && clock) clock = void clearInterval(clock);
   }
-  const lasting = (seconds) => seconds < 1 ? `${Math.round(seconds * 1000)} ms` : seconds < 10 ? `${seconds.toFixed(1)} s` : seconds < 60 ? `${Math.round(seconds)} s` : `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
+  // As glacier.tables.lasting says it.
+  const lasting = (seconds) => {
+    if (seconds < 0.9995) return seconds < 0.0005 ? "< 1 ms" : `${Math.round(seconds * 1000)} ms`;
+    if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
+    const whole = Math.round(seconds);
+    const minutes = Math.floor(whole / 60);
+    if (minutes >= 60) return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+    return minutes ? `${minutes} min ${whole % 60} s` : `${whole} s`;
+  };
 
   // --- choosing a box ---
   let chosen = null;

@@ -51,7 +51,7 @@ function drawShelves(model, host) {
     facts.replaceChildren(...about.facts.map((fact) => h("li", {}, fact)));
     tree.setAttribute("aria-label", `resources of ${about.title}`);
     const rows = about.resources.flatMap(shelfRows);
-    tree.replaceChildren(...(rows.length ? rows : [h("p", { class: "gl-empty" }, about.resources.length ? "no resource has such a name" : "no resources yet: env.register(name, resource)")]));
+    tree.replaceChildren(...(rows.length ? rows : [h("p", { class: "gl-empty" }, about.resources.length ? "no resource has such a name" : about.empty)]));
     const stop = tree.children[Math.min(Math.max(before, 0), tree.children.length - 1)];
     put(stop, "tabindex", "0");
     if (before >= 0) stop.focus();

@@ -92,14 +92,14 @@ def live(
     return Live(graph, env=env, values=values, view=view, states=states)
 
 
-def browser(env: GlacierEnv, glob: str | None = None) -> Shelves:
+def browser(env: GlacierEnv, glob: str | None = None, page: int = 100) -> Shelves:
     """Show an environment's resources, those whose name matches `glob`, and the objects in them.
 
-    Objects are listed a page at a time. What answers within two seconds stands in the saved notebook too.
+    Objects are listed `page` at a time. What answers within two seconds stands in the saved notebook too.
     """
     from glacier_magics.widgets.shelves import Shelves
 
-    return Shelves(env, glob)
+    return Shelves(env, glob, page)
 
 
 def preview(preview: Preview) -> Table:

@@ -12,8 +12,9 @@ from glacier.errors import GlacierError, RenderError
 from glacier.render import png, svg, text
 from glacier.resources import Bucket
 from glacier.resources.preview import Preview
+from glacier.tables import lasting
 from glacier_magics.widgets import markup
-from glacier_magics.widgets.ledger import Ledger, graph_of, lasting
+from glacier_magics.widgets.ledger import Ledger, graph_of
 from glacier_magics.widgets.messages import BOARD
 from glacier_magics.widgets.pages import Pages, said
 from glacier_magics.widgets.sheet import Sheet

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from glacier.redaction import told
 from glacier_magics import widgets
 
 if TYPE_CHECKING:
@@ -34,7 +35,11 @@ def remove(shell: Any) -> None:
 
 
 def _pipeline(pipeline: Pipeline, *_: Any, **__: Any) -> Mapping[str, str]:
-    return _bundle(widgets.dag(pipeline.graph, env=pipeline.env))
+    try:
+        graph = pipeline.graph
+    except Exception as error:  # it is to be looked at, not to fail its cell with half a traceback
+        return {"text/plain": f"{pipeline!r}\nno picture: {told(error).partition(chr(10))[0][:300]}"}
+    return _bundle(widgets.dag(graph, env=pipeline.env))
 
 
 def _graph(graph: Graph, *_: Any, **__: Any) -> Mapping[str, str]:

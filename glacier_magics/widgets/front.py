@@ -16,6 +16,7 @@ import traitlets
 from pydantic import TypeAdapter, ValidationError
 
 from glacier.errors import GlacierError
+from glacier.redaction import told
 from glacier_magics.widgets.texts import clean
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def _as_asked(_: Any, asked: Any) -> Any:
 
 
 def _words(error: Exception) -> str:
-    text = str(error) if isinstance(error, GlacierError) else f"{type(error).__name__}: {error}"
+    text = str(error) if isinstance(error, GlacierError) else told(error)
     return clean(text, 500)
 
 

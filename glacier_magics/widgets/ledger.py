@@ -21,6 +21,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from glacier.tables import lasting
 from glacier_magics.widgets.texts import clean
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from glacier.graph import Graph
     from glacier_magics.widgets.sheet import Sheet
 
-__all__ = ["Entry", "Ledger", "lasting"]
+__all__ = ["Entry", "Ledger"]
 
 Entry = list[Any]
 """What a box shows: state, note, rows and time as text, number of tries."""
@@ -207,8 +208,9 @@ def _single(step: _Step) -> Entry:
         return ["stale", clean(f"stale · {step.detail}", 26), rows, time, step.tries]
     how_far = clean(step.detail, 24) if step.state == "running" else ""
     word = "" if rows and step.state == "done" else step.state
-    note = how_far or " · ".join(part for part in (word, f"{rows} rows" if rows else "", time) if part)
-    return [step.state, note if len(note) <= 26 else f"{rows} rows · {time}", rows, time, step.tries]
+    known = f"{rows} row{'' if step.rows == 1 else 's'}" if rows else ""
+    note = how_far or " · ".join(part for part in (word, known, time) if part)
+    return [step.state, note if len(note) <= 26 else f"{known} · {time}", rows, time, step.tries]
 
 
 def _together(steps: Iterable[_Step]) -> Entry:
@@ -232,15 +234,6 @@ def _together(steps: Iterable[_Step]) -> Entry:
 
 def _rows(rows: int) -> str:
     return f"{rows:,}" if rows < 10_000_000 else f"{rows / 1e6:,.1f} M" if rows < 10**9 else f"{rows / 1e9:,.2f} G"
-
-
-def lasting(seconds: float) -> str:
-    """Return a duration as people say it: `lasting(75)` is `'1 min 15 s'`."""
-    if seconds < 0.01:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 10:
-        return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s"
-    return f"{seconds:.0f} s" if seconds < 60 else f"{seconds // 60:,.0f} min {seconds % 60:.0f} s"
 
 
 def graph_of(run: Run | RunRecord) -> Graph:

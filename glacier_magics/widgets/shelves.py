@@ -38,6 +38,8 @@ PAGE = 100
 _LOOKED_THROUGH = 50_000
 """Objects that a filter looks through at a time."""
 _SORTED = 2000
+_SORTED_HERE = 20_000
+"""A disk gives no order, and its first object takes almost as long as all of these."""
 _SECONDS = 2.0
 _LISTERS = 8
 _SAVED = 10
@@ -47,8 +49,9 @@ _ROWS = 50
 class Shelf:
     """One resource: what it is, and the objects that were listed so far."""
 
-    def __init__(self, state: ResourceState, resource: Any) -> None:
+    def __init__(self, state: ResourceState, resource: Any, page: int = PAGE) -> None:
         self.state = state
+        self.page = page
         self.resource = resource
         self.open = False
         self.found: list[ObjectInfo] = []
@@ -75,8 +78,9 @@ class Shelf:
     def _ordered(self) -> Iterator[ObjectInfo]:
         """Yield the objects by path where there are not too many; else as the store lists them, which clouds sort."""
         rest = entries(self.resource)
-        first = list(islice(rest, _SORTED))
-        yield from sorted(first, key=lambda entry: entry.path) if len(first) < _SORTED else first
+        most = _SORTED_HERE if self.resource.on == "local" else _SORTED
+        first = list(islice(rest, most))
+        yield from sorted(first, key=lambda entry: entry.path) if len(first) < most else first
         yield from rest
 
     def more(self) -> None:
@@ -91,12 +95,12 @@ class Shelf:
 
     def _extend(self) -> None:
         looked = self._looked(islice(self._rest, _LOOKED_THROUGH))
-        new = list(islice(looked, PAGE + 1))
-        self._more = f"show more, {len(self.found) + PAGE:,} are here" if len(new) > PAGE else ""
+        new = list(islice(looked, self.page + 1))
+        self._more = f"show more, {len(self.found) + self.page:,} are here" if len(new) > self.page else ""
         if not self._more and (ahead := next(self._rest, None)) is not None:
             self._rest = _with(ahead, self._rest)
             self._more = f"look further: {_LOOKED_THROUGH:,} objects were looked through"
-        if len(new) > PAGE:
+        if len(new) > self.page:
             self._rest = _with(new.pop(), self._rest)
         self.found.extend(new)
 
@@ -140,14 +144,15 @@ class Shelf:
 class Shelves(Shown):
     """The resource browser of an environment."""
 
-    def __init__(self, env: GlacierEnv, glob: str | None = None) -> None:
+    def __init__(self, env: GlacierEnv, glob: str | None = None, page: int = PAGE) -> None:
         super().__init__()
         self.env = env
+        self.glob = glob
         described = env.describe()
         self.card = card_of(described)
         known = env.resources
         self.shelves = [
-            Shelf(each, known[each.name])
+            Shelf(each, known[each.name], page)
             for each in described.resources
             if glob is None or fnmatchcase(each.name.lower(), glob.lower())
         ]
@@ -177,8 +182,16 @@ class Shelves(Shown):
         return {
             "title": clean(self.env.name, 100),
             "facts": facts,
+            "empty": self._empty,
             "resources": [_plain(each) for each in self.shelves],
         }
+
+    @property
+    def _empty(self) -> str:
+        """What to say where nothing is listed."""
+        if self.env.resources:
+            return clean(f"no resource is called {self.glob!r}; there are {', '.join(self.env.resources)}", 300)
+        return "no resources yet: env.register(name, resource), or [env.NAME.resources.NAME] in glacier.toml"
 
     # --- alive --------------------------------------------------------------------------------------------------
 
@@ -227,14 +240,13 @@ class Shelves(Shown):
     def _bundle(self) -> dict[str, str]:
         rows = [row for shelf in self.shelves for row in _rows(shelf)]
         heads = ("resource", "kind", "address", "size", "modified (UTC)")
-        table = (
-            markup.scrolled(markup.table(heads, rows, right=(3,))) if rows else markup.element("div", "no resources")
-        )
+        table = markup.scrolled(markup.table(heads, rows, right=(3,))) if rows else markup.element("div", self._empty)
         html = markup.card(self.token if self.front else "", self.about["title"], self.about["facts"], table)
         return {"text/html": html, "text/plain": self._text()}
 
     def _text(self) -> str:
         lines = [f"{self.about['title']}: {', '.join(self.about['facts'])}"]
+        lines += [] if self.shelves else [f"  {self._empty}"]
         for shelf in self.shelves:
             facts = [shelf.state.kind, shelf.state.uri or "", *shelf.summary]
             lines.append(f"  {clean(shelf.state.name)}  {'  '.join(clean(fact, 300) for fact in facts if fact)}")

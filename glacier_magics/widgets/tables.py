@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from glacier.resources.parts import readable
+from glacier.tables import counted
 from glacier_magics.widgets import markup
 from glacier_magics.widgets.messages import TABLE
 from glacier_magics.widgets.pages import COLUMNS, Pages
@@ -66,11 +66,16 @@ class Table(Shown):
 
 def facts_of(preview: Preview) -> list[str]:
     """Return in a few words: format, rows, columns, bytes."""
-    shown, total = preview.rows.height, preview.total
-    rows = _count(shown, "row") if total in (None, shown) else f"{shown:,} of {_count(total or 0, 'row')}"
     size = readable(preview.size)
     fetched = size if preview.fetched is None else f"{readable(preview.fetched)} of {size} fetched"
-    return [clean(preview.format, 20), rows, _count(len(preview.schema), "column"), fetched]
+    return [clean(preview.format, 20), _rows_of(preview), counted(len(preview.schema), "column"), fetched]
+
+
+def _rows_of(preview: Preview) -> str:
+    shown, total = preview.rows.height, preview.total
+    if total is None:
+        return f"the first {counted(shown, 'row')}" if shown else "no rows"
+    return counted(shown, "row") if total == shown else f"{shown:,} of {counted(total, 'row')}"
 
 
 def nulls_of(preview: Preview) -> Mapping[str, int]:
@@ -78,10 +83,6 @@ def nulls_of(preview: Preview) -> Mapping[str, int]:
     if preview.total == preview.rows.height:
         return {column.name: column.null_count() for column in preview.rows}
     return preview.nulls or {}
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def note_of(preview: Preview) -> str:
@@ -105,6 +106,5 @@ def _text(preview: Preview) -> str:
 
 
 def _cut(preview: Preview) -> dict[str, Any]:
-    """Return rows and schema, no more of them than one looks at as text."""
-    schema = type(preview.schema)(islice(preview.schema.items(), COLUMNS))
-    return {"rows": preview.rows.head(_ROWS).select(preview.rows.columns[:COLUMNS]), "schema": schema}
+    """Return no more rows than one looks at as text."""
+    return {"rows": preview.rows.head(_ROWS).select(preview.rows.columns[:COLUMNS])}

@@ -15,9 +15,9 @@ from glacier import Bucket, GlacierEnv
 from glacier.execution.events import Event
 from glacier.graph import Edge, Graph, Node
 from glacier.render import Arrow, Box, Picture, fold
+from glacier.tables import lasting
 from glacier_magics.widgets import dag, live, monitor
 from glacier_magics.widgets.board import Live
-from glacier_magics.widgets.ledger import lasting
 from glacier_magics.widgets.messages import BOARD, SHELVES, TABLE
 
 
@@ -45,7 +45,7 @@ def entry(shown: Live, key: str) -> list[Any]:
         ([event("started", "a", attempt=1)], ["running", "running", "", "", 1]),
         ([event("succeeded", "a", seconds=1.26, rows=1200)], ["done", "1,200 rows · 1.3 s", "1,200", "1.3 s", 0]),
         ([event("succeeded", "a", seconds=0.004)], ["done", "done · 4 ms", "", "4 ms", 0]),
-        ([event("planned", "a", seconds=0.5)], ["planned", "planned · 0.50 s", "", "0.50 s", 0]),
+        ([event("planned", "a", seconds=0.5)], ["planned", "planned · 500 ms", "", "500 ms", 0]),
         ([event("retried", "a", attempt=1, error="boom")], ["retried", "retried", "", "", 1]),
         ([event("cached", "a", rows=3)], ["cached", "cached · 3 rows", "3", "", 0]),
         ([event("skipped", "a", detail="not asked for")], ["skipped", "skipped", "", "", 0]),
@@ -54,6 +54,7 @@ def entry(shown: Live, key: str) -> list[Any]:
             [event("failed", "a", seconds=1, attempt=1), event("started", "a", attempt=2)],
             ["running", "running", "", "", 2],
         ),
+        ([event("succeeded", "a", rows=1)], ["done", "1 row", "1", "", 0]),
         ([event("succeeded", "a", rows=123_456_789)], ["done", "123.5 M rows", "123.5 M", "", 0]),
     ],
 )
@@ -167,7 +168,17 @@ def test_events_from_many_threads() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "expected"),
-    [(0, "0 ms"), (0.0042, "4 ms"), (0.5, "0.50 s"), (1.25, "1.2 s"), (42.4, "42 s"), (75, "1 min 15 s")],
+    [
+        (0, "< 1 ms"),
+        (0.0042, "4 ms"),
+        (0.5, "500 ms"),
+        (0.9996, "1.0 s"),
+        (1.25, "1.2 s"),
+        (9.96, "10 s"),
+        (59.7, "1 min 0 s"),
+        (75, "1 min 15 s"),
+        (7384, "2 h 3 min"),
+    ],
 )
 def test_durations(seconds: float, expected: str) -> None:
     assert lasting(seconds) == expected

@@ -15,6 +15,7 @@ from glacier.execution.journal.resume import IN_FILE
 from glacier.execution.journal.writer import values_of
 from glacier.execution.memory import MISSING
 from glacier.graph import Edge, Graph, Node
+from glacier.tables import lasting
 
 if TYPE_CHECKING:
     import sqlite3
@@ -25,7 +26,7 @@ __all__ = ["History", "attempts_of", "graph_of", "logs_of", "tasks_of", "value_o
 
 _SHOWN = 20
 _COLUMNS = ("key", "name", "state", "started", "seconds", "rows", "bytes", "attempts", "error", "cache")
-_HEADINGS = ("run", "pipeline", "environment", "state", "started (UTC)", "seconds", "error")
+_HEADINGS = ("run", "pipeline", "environment", "state", "started (UTC)", "time", "error")
 
 
 class History(Sequence[RunRecord]):
@@ -109,14 +110,14 @@ class History(Sequence[RunRecord]):
         runs = self[:_SHOWN]
         if not runs:
             return "no runs yet"
-        text = tables.text(_HEADINGS, [_row(run) for run in runs])
+        text = tables.text(_HEADINGS, [_row(run) for run in runs], right=(5,))
         more = len(self) - len(runs)
         return f"{text}\nand {more:,} more" if more > 0 else text
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return tables.html(_HEADINGS, [_row(run) for run in self[:_SHOWN]])
+        return tables.html(_HEADINGS, [_row(run) for run in self[:_SHOWN]], right=(5,)) or tables.line("no runs yet")
 
 
 def _no_pattern(text: str) -> str:
@@ -124,7 +125,7 @@ def _no_pattern(text: str) -> str:
 
 
 def _row(run: RunRecord) -> tuple[str, ...]:
-    seconds = "" if run.seconds is None else f"{run.seconds:.2f}"
+    seconds = "" if run.seconds is None else lasting(run.seconds)
     error = (run.error or "").splitlines()[:1]
     started = run.started.strftime("%Y-%m-%d %H:%M:%S")
     return run.id, run.pipeline, run.environment, run.state, started, seconds, error[0][:80] if error else ""

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from glacier.safe import printable
+from glacier.tables import counted, lasting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -147,7 +148,9 @@ class RunRecord:
         width = max([len(step.name) for step in self.tasks], default=0)
         head = f"run {self.id} of {self.pipeline!r} in {self.environment!r}: {self.state}"
         lines = [f"  {step.name:<{width}}  {step.state:<11}  {_note(step)}".rstrip() for step in self.tasks]
-        return printable("\n".join([head if self.seconds is None else f"{head} in {self.seconds:.2f} s", *lines]), "\n")
+        return printable(
+            "\n".join([head if self.seconds is None else f"{head} in {lasting(self.seconds)}", *lines]), "\n"
+        )
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         picture = {} if self.graph is None else self.graph.mimebundle(self.states(), self.notes())
@@ -155,8 +158,8 @@ class RunRecord:
 
 
 def _note(step: TaskRecord) -> str:
-    rows = "" if step.rows is None else f"{step.rows:,} rows"
-    seconds = "" if step.seconds is None else f"{step.seconds:.2f} s"
+    rows = "" if step.rows is None else counted(step.rows, "row")
+    seconds = "" if step.seconds is None else lasting(step.seconds)
     return " · ".join(part for part in (rows, seconds, step.error or "") if part)
 
 
