@@ -178,7 +178,7 @@ def test_an_existing_bucket_has_the_key_that_is_named_and_nothing_else(tmp_path:
     )
     found = moving(here, here.provider.bucket("sales", path="x", config=config)).run("generate", output_dir=tmp_path)
     assert found["warnings"] == [
-        "bucket sales is there already: its access_log_bucket, tags, versioning are left as they are there"
+        "bucket sales is there already; nothing is done about its access_log_bucket, tags, versioning"
     ]
     assert [each["resources"] for each in found["permissions"] if each["actions"][0] == "kms:Decrypt"] == [[KEY]]
 

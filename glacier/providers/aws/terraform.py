@@ -229,7 +229,7 @@ class _Storage:
 
         configs = [need.config for need in self.module.needs.functions]
         platform = any(config.platform for config in configs)
-        config = S3Config(versioning=True, platform=platform, event_notifications=platform)
+        config = S3Config(versioning=True, platform=platform)
         label = code_label(self.module)
         where = Text(ACCOUNT, "/", REGION, "/", Ref("var", "environment"), f"/{self.module.needs.only}")
         name = Text(PREFIX, "-code-", Call("substr", Call("sha256", where), 0, 12))
@@ -277,7 +277,7 @@ class _Storage:
             after = {} if known is None else {"depends_on": [Ref("aws_s3_bucket_policy", known.label)]}
             to = log_bucket if known is None else bucket_ref(known).id
             yield resource("aws_s3_bucket_logging", label, **bucket, target_bucket=to, target_prefix=prefix, **after)
-        if config.event_notifications or config.platform:
+        if config.sends_events:
             yield resource("aws_s3_bucket_notification", label, **bucket, eventbridge=True)
 
     def _log_bucket(self, config: S3Config) -> Value:
@@ -305,7 +305,7 @@ class _Storage:
             versioning=True,
             encryption=need.config.encryption or KMS,
             access_log_bucket=wanted.access_log_bucket,
-            event_notifications=need.config.event_notifications or need.config.platform,
+            event_notifications=need.config.sends_events,
             **_replica_key(need.config, wanted.kms_key),
         )
         made = resource("aws_s3_bucket", label, provider=alias, bucket=wanted.destination_bucket)
@@ -471,9 +471,7 @@ def _bucket_skips(config: S3Config) -> tuple[tuple[str, str], ...]:
         "CKV_AWS_144": None if config.replication_config else "no copy elsewhere: S3Config(replication_config=...)",
         "CKV_AWS_145": "encryption='AES256' was asked for" if config.encryption == "AES256" else None,
         "CKV2_AWS_6": None if config.public_access_block else "public_access_block=False was asked for",
-        "CKV2_AWS_62": None
-        if config.event_notifications or config.platform
-        else "no events: S3Config(event_notifications=True)",
+        "CKV2_AWS_62": None if config.sends_events else "no events: S3Config(event_notifications=True)",
     }
     return tuple((check, reason) for check, reason in declined.items() if reason is not None)
 
