@@ -244,9 +244,7 @@ class _Storage:
         yield from self._protections(label, config, bucket)
         logged = [need for need in self.module.needs.buckets if self._logs_to(need) == label]
         if logged and config.encryption != "AES256":
-            self.draft.warn(
-                f"{label}: S3 writes access logs only where it encrypts itself: say S3Config(encryption='AES256')"
-            )
+            self.draft.warn(f"bucket {label}: S3 writes access logs only where encryption='AES256', so say that of it")
         yield _bucket_policy(label, logged)
         policy = Ref("data", "aws_iam_policy_document", f"{label}_tls_only", "json")
         after = [Ref("aws_s3_bucket_public_access_block", label)]
@@ -926,7 +924,8 @@ def _on_keys(found: Iterable[_KeyUse]) -> Iterator[Because]:
     for each in found:
         by_key.setdefault(expression(each.key), []).append(each)
     for same in by_key.values():
-        names = dict.fromkeys(each.of for each in same)
+        names = list(dict.fromkeys(each.of for each in same))
+        names = names if len(names) <= 3 else [names[0], "Others"]
         actions = sorted({action for each in same for action in each.actions})
         yield _statement(f"UseKeyOf{'And'.join(names)}", actions, [same[0].key]), _uses(each.uses for each in same)
 
@@ -1043,8 +1042,6 @@ def _reported(document: Block, principal: str, block: Block, uses: tuple[Use, ..
 
 
 def _shown(resource: str | Ref | Text) -> str:
-    from glacier.terraform.hcl import expression
-
     parts = resource.parts if isinstance(resource, Text) else (resource,)
     return "".join(part if isinstance(part, str) else expression(part) for part in parts)
 
