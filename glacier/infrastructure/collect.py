@@ -176,6 +176,10 @@ class _Collector:
         label = self._label(self.names, side, found, name[1])
         config = _typed(side.provider.bucket_class, effective, f"bucket {name[1]!r}")
         paths = tuple(sorted({each.path for each in found}))
+        if PLACEHOLDER in paths:
+            raise InfrastructureError(
+                f"bucket {name[1]!r} has the placeholder {PLACEHOLDER!r} as its path", hint="name a real one"
+            )
         if config.existing:
             self._warn_of_ignored(name[1], effective)
         side.buckets[name[1]] = BucketNeed(name[1], label, config, effective, paths, registered)
@@ -187,7 +191,7 @@ class _Collector:
     def _warn_of_ignored(self, name: str, effective: Effective) -> None:
         said = {row.setting.partition(".")[0] for row in effective.rows if row.level == "resource"} - _OF_EXISTING
         if said:
-            self._warn(f"bucket {name} is there already: its {', '.join(sorted(said))} are left as they are there")
+            self._warn(f"bucket {name} is there already; nothing is done about its {', '.join(sorted(said))}")
 
     def _function(self, name: tuple[int, str], found: list[Serverless]) -> None:
         side, what = self.sides[name[0]], f"function {name[1]!r}"
