@@ -6,6 +6,7 @@ have run, the cell's value is what the pipeline returns. --restart begins anew, 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from glacier.frames import look_at
@@ -59,11 +60,12 @@ def run(session: Session, given: argparse.Namespace) -> Any:
 
 
 def _next(stepper: Stepper, draw: Callable[[], None]) -> Stepped | None:
-    """Take the step; one that fails is drawn, too."""
+    """Take the step; one that fails is drawn too, if the pipeline still can be."""
     try:
         return stepper.next()
     except Exception:
-        draw()
+        with suppress(Exception):
+            draw()
         raise
 
 
