@@ -468,6 +468,25 @@ def test_a_step_that_fails_fails_its_cell(working):
     assert isinstance(working.fail("%glacier step halting").error, ZeroDivisionError)
 
 
+def test_a_failed_step_is_drawn_and_tried_again(working):
+    working.run("ready = False\n@env.task()\ndef picky(df: pl.DataFrame):\n    assert ready\n    return 7")
+    working.run("@env.pipeline()\ndef careful():\n    return picky(clean())")
+    working.run("%glacier step careful")
+    assert "✗ picky" in working.fail("%glacier step careful").text
+    working.run("ready = True")
+    assert working.run("%glacier step careful").value == 7
+    assert [run.state for run in working["env"].runs] == ["done", "failed"]
+    assert "nothing of counting is under way" in working.run("%glacier step counting --end").text
+
+
+def test_a_step_of_a_pipeline_that_is_broken_says_so(working):
+    working.run("%glacier step counting")
+    working.run("%glacier step counting --end")
+    working.run("del count")
+    shown = working.fail("%glacier step counting")
+    assert isinstance(shown.error, NameError)
+
+
 def test_a_step_into_a_protected_environment_asks(working, answers, project):
     answers("n")
     working.run("%glacier env prod")
@@ -495,6 +514,22 @@ def test_a_task_is_loaded_with_its_real_inputs(working, monkeypatch):
     working.run("%glacier load save")
     working.run(filled[2])
     assert working["env"].get("report").read().height == 3
+
+
+def test_a_task_is_loaded_beside_pipelines_with_parameters(working, monkeypatch):
+    filled: list[str] = []
+    monkeypatch.setattr(working.shell, "set_next_input", lambda text, replace=False: filled.append(text))
+    working.run("@env.pipeline()\ndef strict(day):\n    return count(clean() if day.year else None)")
+    working.run("@env.task()\ndef tail(df: pl.DataFrame, n: int) -> pl.DataFrame:\n    return df.tail(n)")
+    working.run("@env.pipeline()\ndef ending(n: int):\n    return tail(clean(), n)")
+    working.run("%glacier load tail")
+    assert filled[0].splitlines()[:3] == [
+        "# task tail, as ending runs it, in environment dev",
+        "df = env.find_pipeline('ending').run(until=['clean'], n=...)",
+        "n = ...  # whatever the pipeline's body passes",
+    ]
+    working.run("%glacier load count --pipeline strict")
+    assert filled[1].startswith("# task count, in environment dev\ndf = ...")
 
 
 def test_a_task_with_several_ends_is_loaded_as_a_function(working, monkeypatch):
@@ -818,6 +853,7 @@ def test_help_is_a_question_mark_away(nb):
         ("%glacier load clen", "did you mean 'clean'?"),
         ("%glacier load clean --pipeline conting", "did you mean 'counting'?"),
         ("%glacier logs nope", "has no run 'nope'"),
+        ("%glacier runs --pipeline conting", "did you mean 'counting'?"),
         ("%glacier tasks --env stging", "did you mean 'staging'?"),
         ("%glacier preview sale_raw", "did you mean 'sales_raw'?"),
         ("%glacier preview sales_raw --columns amont", "amount"),

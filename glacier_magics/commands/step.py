@@ -7,6 +7,7 @@ begins anew, --end runs no more of it.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from glacier.frames import look_at
@@ -66,6 +67,7 @@ def _next(session: Session, pipeline: Pipeline, params: Any, stepper: Stepper) -
         with session.agreeing(True):
             return stepper.next()
     except BaseException:
-        show(session, pipeline, params)
+        with suppress(Exception):
+            show(session, pipeline, params)
         session.pause(pipeline)
         raise
