@@ -497,6 +497,22 @@ def test_a_task_is_loaded_with_its_real_inputs(working, monkeypatch):
     assert working["env"].get("report").read().height == 3
 
 
+def test_a_task_is_loaded_beside_pipelines_with_parameters(working, monkeypatch):
+    filled: list[str] = []
+    monkeypatch.setattr(working.shell, "set_next_input", lambda text, replace=False: filled.append(text))
+    working.run("@env.pipeline()\ndef strict(day):\n    return count(clean() if day.year else None)")
+    working.run("@env.task()\ndef tail(df: pl.DataFrame, n: int) -> pl.DataFrame:\n    return df.tail(n)")
+    working.run("@env.pipeline()\ndef ending(n: int):\n    return tail(clean(), n)")
+    working.run("%glacier load tail")
+    assert filled[0].splitlines()[:3] == [
+        "# task tail, as ending runs it, in environment dev",
+        "df = env.find_pipeline('ending').run(until=['clean'], n=...)",
+        "n = ...  # whatever the pipeline's body passes",
+    ]
+    working.run("%glacier load count --pipeline strict")
+    assert filled[1].startswith("# task count, in environment dev\ndf = ...")
+
+
 def test_a_task_with_several_ends_is_loaded_as_a_function(working, monkeypatch):
     filled: list[str] = []
     monkeypatch.setattr(working.shell, "set_next_input", lambda text, replace=False: filled.append(text))
@@ -818,6 +834,7 @@ def test_help_is_a_question_mark_away(nb):
         ("%glacier load clen", "did you mean 'clean'?"),
         ("%glacier load clean --pipeline conting", "did you mean 'counting'?"),
         ("%glacier logs nope", "has no run 'nope'"),
+        ("%glacier runs --pipeline conting", "did you mean 'counting'?"),
         ("%glacier tasks --env stging", "did you mean 'staging'?"),
         ("%glacier preview sale_raw", "did you mean 'sales_raw'?"),
         ("%glacier preview sales_raw --columns amont", "amount"),
