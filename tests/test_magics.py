@@ -468,6 +468,25 @@ def test_a_step_that_fails_fails_its_cell(working):
     assert isinstance(working.fail("%glacier step halting").error, ZeroDivisionError)
 
 
+def test_a_failed_step_is_drawn_and_tried_again(working):
+    working.run("ready = False\n@env.task()\ndef picky(df: pl.DataFrame):\n    assert ready\n    return 7")
+    working.run("@env.pipeline()\ndef careful():\n    return picky(clean())")
+    working.run("%glacier step careful")
+    assert "✗ picky" in working.fail("%glacier step careful").text
+    working.run("ready = True")
+    assert working.run("%glacier step careful").value == 7
+    assert [run.state for run in working["env"].runs] == ["done", "failed"]
+    assert "nothing of counting is under way" in working.run("%glacier step counting --end").text
+
+
+def test_a_step_of_a_pipeline_that_is_broken_says_so(working):
+    working.run("%glacier step counting")
+    working.run("%glacier step counting --end")
+    working.run("del count")
+    shown = working.fail("%glacier step counting")
+    assert isinstance(shown.error, NameError)
+
+
 def test_a_step_into_a_protected_environment_asks(working, answers, project):
     answers("n")
     working.run("%glacier env prod")

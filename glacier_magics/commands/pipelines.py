@@ -33,4 +33,8 @@ def run(session: Session, given: argparse.Namespace) -> Any:
 def _row(session: Session, env: GlacierEnv, name: str) -> tuple[str, ...]:
     row, stale = pipeline_row(env.find_pipeline(name)), session.stale.of(env, name)
     seconds = "" if row.seconds is None else f"{row.seconds:.2f}"
-    return (name, row.run, row.state, seconds, f"{len(stale)} steps" if stale else "", row.about)
+    return (name, row.run, row.state, seconds, _count(len(stale)), row.about)
+
+
+def _count(steps: int) -> str:
+    return "" if not steps else "1 step" if steps == 1 else f"{steps} steps"
