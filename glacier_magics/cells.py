@@ -1,9 +1,12 @@
-"""The body of a `%%glacier` cell: found to define one function, and run as the cell's own code."""
+"""Cells: the body of a `%%glacier` cell, run as the cell's own code; and what a place in a cell is called."""
 
 from __future__ import annotations
 
 import ast
+import linecache
+import sys
 from itertools import takewhile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from glacier.errors import did_you_mean
@@ -12,7 +15,7 @@ from glacier_magics.parsing import CommandError
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-__all__ = ["function_in"]
+__all__ = ["cell_of", "function_in", "placed"]
 
 
 def function_in(shell: InteractiveShell, body: str, name: str | None, what: str) -> tuple[str, Any]:
@@ -32,6 +35,25 @@ def function_in(shell: InteractiveShell, body: str, name: str | None, what: str)
     chosen = _chosen(tree, name, what)
     exec(compiler(tree, cell, "exec"), names)  # noqa: S102 - it is the user's own cell
     return chosen, names[chosen]
+
+
+def cell_of(file: str) -> str | None:
+    """Return the name of the cell whose code is said to stand in a file, such as `Cell In[2]`; None for a real file.
+
+    `file` may be the name alone. Nobody knows a cell by it.
+    """
+    shell: Any = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    compiler: Any = getattr(shell, "compile", None)
+    if not hasattr(compiler, "format_code_name"):
+        return None
+    known = [each for each in list(linecache.cache) if each == file or Path(each).name == file]
+    names: list[Any] = [compiler.format_code_name(each) for each in known]
+    return next((" ".join(name) for name in names if name), None)
+
+
+def placed(file: str, line: int) -> str:
+    """Return a line of the user's code in a few words."""
+    return f"{cell_of(file) or Path(file).name}, line {line}"
 
 
 def _source(shell: InteractiveShell, body: str) -> str:

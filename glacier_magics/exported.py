@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from glacier import tables
 from glacier.safe import printable
+from glacier_magics.cells import cell_of
 from glacier_magics.views import Table
 
 if TYPE_CHECKING:
@@ -65,7 +66,10 @@ def _statement(each: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _use(use: Any) -> str:
     """Return a use as the task and, where it is known, the line that says so."""
-    return f"{use['task']} ({use['line']})" if use["line"] else use["task"]
+    file, _, line = str(use["line"] or "").rpartition(":")
+    cell = cell_of(file) if file else None
+    where = f"{cell}, line {line}" if cell else use["line"]
+    return f"{use['task']} ({where})" if where else use["task"]
 
 
 def _file(path: Path, folder: Path) -> str:

@@ -77,5 +77,9 @@ def show(session: Session, pipeline: Pipeline, params: Mapping[str, Any]) -> Non
 
     run = session.run_here(pipeline)
     graph = _followed_if_it_can_be(pipeline, params) or (run.graph if run else None)
-    if graph is not None:
-        display(widgets.dag(graph, run, env=pipeline.env))
+    if graph is None:
+        return
+    board = widgets.dag(graph, run, env=pipeline.env)
+    if board.ledger.state == "running":  # it stands still between two steps
+        board.ledger.state = "stepping"
+    display(board)

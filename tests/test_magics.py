@@ -551,6 +551,7 @@ def test_infrastructure_is_exported_and_shown(working, project):
     assert (project / "infra" / "storage.tf").exists()
     assert "<details" in shown.bundle["text/html"]
     assert "aws_s3_bucket" in shown.bundle["text/html"]
+    assert "clean (Cell In[2], line " in shown.bundle["text/html"]
     again = working.run("%glacier terraform reporting --env cloud -o infra --check --json").value.value
     assert not any(again["changes"].values())
     assert "nothing of it is in a cloud" in working.fail("%glacier export reporting -o other").traceback

@@ -69,22 +69,22 @@ class KindLook:
 
 STATES: Mapping[str, StateLook] = {
     "planned": StateLook("#eceffe", "#6d7be0", "#2f3684", "◇"),
-    "waiting": StateLook("#f3f5f8", "#8a98ad", "#4a5568", "○"),
-    "ready": StateLook("#e2f1fc", "#3d8fc4", "#15466b", "●"),
+    "waiting": StateLook("#f3f5f8", "#7a889e", "#4a5568", "○"),
+    "ready": StateLook("#e2f1fc", "#3a89bd", "#15466b", "●"),
     "running": StateLook("#d8e8ff", "#2563eb", "#173a8c", "▶", 2.2),
-    "done": StateLook("#dff5e6", "#2f9e5b", "#14532d", "✓"),
+    "done": StateLook("#dff5e6", "#2a9354", "#14532d", "✓"),
     "cached": StateLook("#d9f3f0", "#22948a", "#134e4a", "≡"),
-    "retried": StateLook("#fdf3cf", "#c08a10", "#6b4208", "↻"),
+    "retried": StateLook("#fdf3cf", "#a9790c", "#6b4208", "↻"),
     "failed": StateLook("#fde4e4", "#d92d2d", "#7f1d1d", "✗", 2.2, dashed=True),
-    "skipped": StateLook("#f3f5f8", "#8a98ad", "#4a5568", "⤼"),
+    "skipped": StateLook("#f3f5f8", "#7a889e", "#4a5568", "⤼"),
     "cancelled": StateLook("#f1e9f7", "#9a72b8", "#4f2d6b", "⊘"),
-    "stale": StateLook("#ffead6", "#dd7318", "#7c3208", "△"),
+    "stale": StateLook("#ffead6", "#c8640f", "#7c3208", "△"),
 }
 
 KINDS: Mapping[BoxKind, KindLook] = {
     "task": KindLook("box", "rounded,filled", 13, (34, 48), 14, StateLook("#eef2f8", "#64789a", "#1f2a3d")),
-    "inline": KindLook("ellipse", "filled", 11, (26, 40), 12, StateLook("#f7f8fb", "#8594ae", "#3b475c", width=1)),
-    "resource": KindLook("cylinder", "filled", 12, (46, 60), 14, StateLook("#fbf3e2", "#b08a3e", "#5a4312")),
+    "inline": KindLook("ellipse", "filled", 11, (26, 40), 12, StateLook("#f7f8fb", "#7988a3", "#3b475c", width=1)),
+    "resource": KindLook("cylinder", "filled", 12, (46, 60), 14, StateLook("#fbf3e2", "#a07c34", "#5a4312")),
 }
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from glacier.jsonable import jsonable
 from glacier.loading import arguments_of
+from glacier_magics.cells import placed
 from glacier_magics.commands.run import as_pipeline, options_of, selecting
 from glacier_magics.views import Table
 
@@ -38,12 +39,16 @@ def run(session: Session, given: argparse.Namespace) -> Any:
         for each in plan
     ]
     title, _, _ = str(plan).partition("\n")
-    notes = "; ".join(f"approximate: {note}" for note in plan.approximations)
+    notes = "; ".join(f"approximate: {_told(note)}" for note in plan.approximations)
     data = [
         {"key": each.key, "name": each.name, "action": each.action, "why": each.why, "reads": each.reads}
         for each in plan
     ]
     return Table(title, ("task", "action", "why", "reads"), rows, notes, jsonable(data), right=(3,))
+
+
+def _told(note: Any) -> str:
+    return note.reason if note.site is None else f"{note.reason} ({placed(note.site.file, note.site.line)})"
 
 
 def _stale(stale: Any, key: str) -> str:

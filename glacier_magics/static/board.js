@@ -5,6 +5,7 @@ const FINISHED = new Set(["done", "cached", "planned", "skipped"]);
 const OVER = new Set([...FINISHED, "failed", "cancelled"]);
 const MOVING = new Set(["running", "retried"]);
 const FAR = 0.42;
+const READABLE = 0.75;
 const FEW = 8;
 
 function drawBoard(model, host) {
@@ -26,15 +27,17 @@ function drawBoard(model, host) {
     h("table", { class: "gl-rows" }, h("caption", {}, `tasks of ${sheet.name}`),
       h("thead", {}, h("tr", {}, ["task", "state", "rows", "time", "tries", "last line"].map((text, index) => h("th", { scope: "col", class: index >= 2 && index <= 4 ? "gl-num" : null }, text)))), tableBody));
   const panel = h("aside", { class: "gl-panel", hidden: true, tabindex: "-1" });
-  const tabs = ["graph", "table"].map((view) => h("button", { type: "button", class: "gl-tab", role: "tab", "data-view": view, onclick: () => turnTo(view) }, view));
+  const tabs = ["graph", "table"].map((view) => h("button", { type: "button", class: "gl-tab", "data-view": view, onclick: () => turnTo(view) }, view));
   const tool = (label, text, action) => h("button", { type: "button", class: "gl-button", "aria-label": label, title: label, onclick: action }, text);
   const wanted = h("input", { type: "search", class: "gl-filter gl-find", placeholder: "find", "aria-label": `find a step of ${sheet.name}`, oninput: () => find(), onkeydown: (event) => jump(event) });
   wanted.hidden = sheet.boxes.length < FEW;
   const tools = h("span", { class: "gl-tools" }, wanted, tool("zoom out", "−", () => zoom(1 / 1.25)), tool("zoom in", "+", () => zoom(1.25)), tool("fit the whole graph", "fit", () => fit()));
   const root = h("section", { class: "glacier gl-board tex2jax_ignore mathjax_ignore" },
-    h("header", { class: "gl-bar" }, h("span", { class: "gl-title" }, sheet.name), line, h("span", { class: "gl-gap" }), note, tools, h("span", { class: "gl-tabs", role: "tablist" }, tabs)),
+    h("header", { class: "gl-bar" }, h("span", { class: "gl-title" }, sheet.name), line, h("span", { class: "gl-gap" }), note, tools, h("span", { class: "gl-tabs", role: "group", "aria-label": "view" }, tabs)),
     meter, h("div", { class: "gl-body" }, canvas, table, panel), legend, heard);
   put(root, "data-large", sheet.boxes.length > 120 ? "true" : null);
+  put(root, "data-empty", sheet.boxes.length ? null : "true");
+  if (!sheet.boxes.length) canvas.append(h("p", { class: "gl-empty" }, "no steps: its body calls no task"));
   const { ask, answered } = asking(model, root, note);
 
   // --- picture ---
@@ -110,6 +113,15 @@ function drawBoard(model, host) {
     moved = true;
     look();
   }
+  /** Show all of the graph or, where that is too small to read, what was chosen; leave it where the user has put it. */
+  function settle() {
+    if (moved) return;
+    fit();
+    if (chosen && eye.k < READABLE) {
+      centre(chosen);
+      moved = false;
+    }
+  }
   let drag = null;
   canvas.addEventListener("pointerdown", (event) => {
     if (event.button === 0) drag = { x: event.clientX - eye.x, y: event.clientY - eye.y, from: [event.clientX, event.clientY], moved: false };
@@ -135,7 +147,8 @@ function drawBoard(model, host) {
     const words = box.note || (state in looks ? state : "") || box.sub;
     say(box.subText, words);
     if (box.subText) put(box.labelText, "dy", words ? null : "7");
-    const story = [box.label, state, box.note && box.note !== state ? box.note : "", box.when ? `if ${box.when}` : ""].filter(Boolean).join(", ");
+    const besides = box.note?.startsWith(state) ? box.note.slice(state.length).replace(/^ · /, "") : box.note;
+    const story = [box.label, state, besides, box.when ? `if ${box.when}` : ""].filter(Boolean).join(", ");
     put(element, "aria-label", story);
     say(box.titleText, [story, box.doc].filter(Boolean).join("\n"));
     if (box.row) fillRow(box);
@@ -186,7 +199,8 @@ function drawBoard(model, host) {
     const moving = steps.filter((box) => MOVING.has(box.state)).map((box) => box.label);
     const busy = moving.length ? ` · ${moving.slice(0, 3).join(", ")}${moving.length > 3 ? ` and ${moving.length - 3} more` : ""}` : "";
     const took = run.seconds !== null && run.seconds !== undefined ? ` · ${lasting(run.seconds)}` : started && run.state === "running" ? ` · ${lasting((performance.now() - started) / 1000)}` : "";
-    say(line, run.state ? `${run.state} · ${over} of ${steps.length}${took}${busy}` : `${steps.length} steps`);
+    const many = steps.length === 1 ? "1 step" : `${steps.length} steps`;
+    say(line, !run.state ? many : steps.length ? `${run.state} · ${over} of ${many}${took}${busy}` : `${run.state}${took}`);
     const used = Object.keys(looks).filter((state) => counts.has(state));
     legend.hidden = !used.length;
     const words = used.map((state) => `${state} ${counts.get(state)}`).join(", ");
@@ -237,6 +251,7 @@ function drawBoard(model, host) {
     dim(box ? onItsWay(box) : null);
     put(root, "data-chosen", box?.id);
     panel.hidden = !box;
+    if (!canvas.hidden) settle();
     if (!box) return;
     for (const element of [box.element, box.row?.row]) if (element) put(element, "data-chosen", "true");
     drawPanel();
@@ -285,6 +300,12 @@ function drawBoard(model, host) {
     for (const other of boxes.values()) put(other.element, "tabindex", other === box ? "0" : "-1");
     if (!canvas.hidden) box.element.focus({ preventScroll: true });
   }
+  /** Bring a box into sight that was reached by keys. */
+  function reveal({ element }) {
+    const [seen, room] = [element.getBoundingClientRect(), canvas.getBoundingClientRect()];
+    if (seen.left < room.left || seen.right > room.right || seen.top < room.top || seen.bottom > room.bottom) centre({ element });
+    canvas.scrollIntoView({ block: "nearest" });
+  }
   function drawPanel() {
     const box = chosen;
     const details = model.get("details")[box.id] ?? {};
@@ -321,7 +342,7 @@ function drawBoard(model, host) {
     else if (event.key === "+" || event.key === "=") zoom(1.25);
     else if (event.key === "-") zoom(1 / 1.25);
     else if (event.key === "0") fit();
-    else if (box && go) { const next = boxes.get(go()); if (next) stand(next); }
+    else if (box && go) { const next = boxes.get(go()); if (next) { stand(next); reveal(next); } }
     else if (box && (event.key === "Enter" || event.key === " ")) choose(box);
     else return;
     event.preventDefault();
@@ -347,7 +368,7 @@ function drawBoard(model, host) {
   }
   function turnTo(view) {
     put(root, "data-view", view);
-    for (const tab of tabs) put(tab, "aria-selected", String(tab.dataset.view === view));
+    for (const tab of tabs) put(tab, "aria-pressed", String(tab.dataset.view === view));
     canvas.hidden = tools.hidden = view !== "graph";
     table.hidden = view !== "table";
     if (view === "graph") fit();
@@ -367,7 +388,7 @@ function drawBoard(model, host) {
   const resized = new ResizeObserver(() => {
     if (canvas.hidden || canvas.clientWidth === wide) return;
     wide = canvas.clientWidth;
-    if (!moved) fit();
+    settle();
   });
   resized.observe(canvas);
   return () => {

@@ -95,6 +95,10 @@ function widget(draw) {
 /** Ask the kernel; while the answer is out, `root` is busy, and says so when it takes long. */
 function asking(model, root, note) {
   let waiting = null;
+  // A letter typed at a widget is none of the notebook's shortcuts: D, D would delete the cell.
+  root.addEventListener("keydown", (event) => {
+    if (event.key.length === 1 && !event.ctrlKey && !event.metaKey && !event.altKey) event.stopPropagation();
+  });
   return {
     ask(message) {
       put(root, "data-busy", "true");

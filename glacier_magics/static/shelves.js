@@ -69,14 +69,19 @@ function drawShelves(model, host) {
   };
   tree.addEventListener("keydown", (event) => {
     const items = [...tree.children];
-    const place = items.indexOf(document.activeElement);
-    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (step && items[place + step]) items[place + step].focus();
-    else if (event.key === "Enter" || event.key === " ") document.activeElement.click();
-    else if (event.key === "ArrowRight" && document.activeElement.getAttribute("aria-expanded") === "false") document.activeElement.click();
-    else if (event.key === "ArrowLeft" && document.activeElement.getAttribute("aria-expanded") === "true") document.activeElement.click();
+    const here = document.activeElement;
+    const place = items.indexOf(here);
+    const open = here.getAttribute("aria-expanded");
+    const above = () => items.slice(0, place).findLastIndex((each) => each.getAttribute("aria-level") === "2");
+    const go = { ArrowDown: () => place + 1, ArrowUp: () => place - 1, Home: () => 0, End: () => items.length - 1,
+      ArrowRight: () => open === "true" ? place + 1 : -1, ArrowLeft: () => open === null ? above() : -1 }[event.key];
+    const clicks = event.key === "Enter" || event.key === " " || (event.key === "ArrowRight" && open === "false") || (event.key === "ArrowLeft" && open === "true");
+    if (clicks) here.click();
+    else if (go) items[go()]?.focus();
+    else if (event.key === "Escape" && !pane.hidden) pane.hidden = true;
     else return;
     event.preventDefault();
+    event.stopPropagation();
   });
   const end = listening(model, { about: draw, shelves: draw, found: drawPane, trouble: answered });
   draw();

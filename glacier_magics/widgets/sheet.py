@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import inspect
-import sys
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glacier.errors import GlacierError
 from glacier.render import STATES, fold, lay_out, svg
+from glacier.render.look import KINDS
 from glacier.resources import Bucket, Serverless
+from glacier_magics.cells import placed
 from glacier_magics.widgets.texts import clean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from glacier import GlacierEnv
-    from glacier.graph import Graph, Node, Site
+    from glacier.graph import Graph, Node
     from glacier.render import Box, Layout, Picture
+    from glacier.render.picture import BoxKind
 
 __all__ = ["MOST_BOXES", "Sheet"]
 
@@ -31,7 +32,7 @@ _CODE = 4000
 _ALL_CODE = 200_000
 _ROOM = "000,000 rows · 00.0 s"
 """The note that every task's box has room for."""
-_KINDS = {"task": "#64789a", "inline": "#8594ae", "resource": "#b08a3e", "fold": "#64789a"}
+_KINDS: Mapping[str, BoxKind] = {"task": "task", "inline": "inline", "resource": "resource", "fold": "task"}
 
 
 class Sheet:
@@ -90,7 +91,7 @@ class Sheet:
     def plain(self) -> dict[str, Any]:
         """What the page has to know of the graph, as plain data."""
         looks = {state: {"sign": look.sign, "hue": look.stroke} for state, look in STATES.items()}
-        looks |= {kind: {"sign": "", "hue": hue} for kind, hue in _KINDS.items()}
+        looks |= {kind: {"sign": "", "hue": KINDS[alike].colours.stroke} for kind, alike in _KINDS.items()}
         links = [[self.ids[link.source], self.ids[link.target]] for link in self.picture.links]
         code = _Budget(_ALL_CODE)
         return {
@@ -127,7 +128,7 @@ class Sheet:
     def _told(self, node: Node, code: _Budget) -> dict[str, Any]:
         return {
             "when": clean(node.condition or "", 300),
-            "site": clean(_place(node.site), 100) if node.site else "",
+            "site": clean(placed(node.site.file, node.site.line), 100) if node.site else "",
             "doc": clean(_doc(node), 1000, keep="\n"),
             "code": code.spent(self._code(node)) if node.kind == "task" else "",
             "settings": _settings(node),
@@ -156,14 +157,6 @@ class _Budget:
 
 def _doc(node: Node) -> str:
     return inspect.cleandoc(node.doc) if node.kind != "resource" else f"{node.config.get('kind', '')} {node.name}"
-
-
-def _place(site: Site) -> str:
-    """Return a line of the user's code in a few words; a cell's file has a name that nobody knows it by."""
-    shell: Any = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    compiler: Any = getattr(shell, "compile", None)
-    cell = compiler.format_code_name(site.file) if hasattr(compiler, "format_code_name") else None
-    return f"{' '.join(cell) if cell else Path(site.file).name}, line {site.line}"
 
 
 def _registered(env: GlacierEnv | None) -> dict[str, str]:

@@ -13,6 +13,7 @@ from servers.gcs import FakeGCS
 from servers.moto import Moto
 
 from browser import planted
+from browser.contrast import poor_contrasts
 from browser.lab import DARK, LIGHT, Lab, Notebook, chromium
 
 SHOTS = Path(__file__).parents[2] / "test-output" / "browser"
@@ -79,13 +80,14 @@ def picture(request: pytest.FixtureRequest, notebook: Notebook) -> Callable[[str
 
 @pytest.fixture
 def shoot(notebook: Notebook, picture: Callable[[str], None]) -> Callable[[str], None]:
-    """Take a picture of the notebook in the dark theme and in the light one."""
+    """Take a picture of the notebook in the dark theme and in the light one; in both everything can be made out."""
 
     def take(name: str) -> None:
         for theme, suffix in ((DARK, "dark"), (LIGHT, "light")):
             notebook.theme(theme)
             notebook.page.locator(".glacier, .jp-OutputArea-output").last.scroll_into_view_if_needed()
             picture(f"{name}-{suffix}")
+            assert poor_contrasts(notebook) == {}, theme
 
     return take
 

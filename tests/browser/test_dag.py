@@ -95,6 +95,9 @@ def test_the_graph_is_reachable_by_keyboard(lab: Lab, notebook: Notebook) -> Non
     page.wait_for_function("(zoom) => document.querySelector('.gl-canvas').dataset.zoom > zoom", arg=fitted)
     page.keyboard.press("0")
     page.wait_for_function(zoomed, arg=fitted)
+    cells = page.locator(".jp-Notebook .jp-Cell").count()
+    page.keyboard.type("bdd")  # elsewhere these insert a cell and delete one
+    assert page.locator(".jp-Notebook .jp-Cell").count() == cells
     page.keyboard.press("/")
     page.keyboard.type("cat")
     page.locator(".gl-note", has_text="1 of 8").wait_for()
