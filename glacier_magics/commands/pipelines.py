@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from glacier.overview import pipeline_row
+from glacier.tables import counted
 from glacier_magics.views import Table
 
 if TYPE_CHECKING:
@@ -33,8 +34,4 @@ def run(session: Session, given: argparse.Namespace) -> Any:
 def _row(session: Session, env: GlacierEnv, name: str) -> tuple[str, ...]:
     row, stale = pipeline_row(env.find_pipeline(name)), session.stale.of(env, name)
     seconds = "" if row.seconds is None else f"{row.seconds:.2f}"
-    return (name, row.run, row.state, seconds, _count(len(stale)), row.about)
-
-
-def _count(steps: int) -> str:
-    return "" if not steps else "1 step" if steps == 1 else f"{steps} steps"
+    return (name, row.run, row.state, seconds, counted(len(stale), "step") if stale else "", row.about)
