@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from glacier import context, home, modes, registry
 from glacier.card import Card, card_of
-from glacier.errors import ConfigError, GlacierWarning, ResourceNotFoundError, did_you_mean
+from glacier.errors import ConfigError, GlacierWarning, MissingDependencyError, ResourceNotFoundError, did_you_mean
 from glacier.execution.caching import place
 from glacier.names import ENVIRONMENT, RESOURCE
 from glacier.recording import Recorder
@@ -336,6 +336,7 @@ class GlacierEnv:
 
         Raises:
             InfrastructureError: there is nothing to generate, or a file is not Glacier's to replace.
+        MissingDependencyError: a pipeline has a parameter that nothing can fill.
         """
         from glacier.infrastructure.export import Target, export
 
@@ -347,7 +348,7 @@ class GlacierEnv:
         """Trace the pipelines of an environment, and there those of this one that it has not itself."""
         own, others = env._here()._pipelines, self._here()._pipelines
         bound = [each.bound_to(env) for name, each in others.items() if name not in own]
-        return [modes.recorded(each, env, each.body) for each in (*own.values(), *bound)]
+        return [_recorded(each, env) for each in (*own.values(), *bound)]
 
     # --- settings -----------------------------------------------------------------------------------------------
 
@@ -522,6 +523,14 @@ def _provider_state(provider: Any) -> dict[str, Any]:
     config = provider.config
     given = shown(cascade(Level("provider", config.set_fields()))) if isinstance(config, Settings) else {}
     return {"type": type(provider).__name__, "config": given}
+
+
+def _recorded(pipeline: Pipeline, env: GlacierEnv) -> Recorded:
+    try:
+        return modes.recorded(pipeline, env, pipeline.body)
+    except MissingDependencyError as error:
+        hint = f"give it a default, or export this pipeline alone: {pipeline.name}.run('generate', PARAMETER=...)"
+        raise MissingDependencyError(error.message, hint=hint) from error
 
 
 def _origin(fn: Callable[..., Any]) -> tuple[str, str]:

@@ -347,6 +347,12 @@ class _Collector:
         if self._computes_here:
             self._warn(f"pipeline {pipeline.name}: its functions run on this machine, where nothing keeps its schedule")
             return
+        given = pipeline.signature.known(pipeline.name, self.env, {})
+        if lacking := [each.name for each in pipeline.signature.parameters.values() if _is_lacking(each, given)]:
+            self._warn(
+                f"pipeline {pipeline.name}: its schedule starts it without parameters, and it needs "
+                f"{', '.join(lacking)}; give them defaults"
+            )
         timeout = _longest([node.config for node in recorded.trace.graph.tasks])
         function = self._own_function(f"{pipeline.name}-runner", pipeline.fn, timeout, f"pipeline {pipeline.name}")
         code = pipeline.fn.__code__
@@ -502,6 +508,11 @@ def _longest(tasks: Sequence[Mapping[str, Any]]) -> float | None:
     if not timeouts or None in timeouts:
         return None
     return sum(timeout * (1 + each.get("retries", 0)) for timeout, each in zip(timeouts, tasks, strict=True))
+
+
+def _is_lacking(parameter: inspect.Parameter, given: Mapping[str, Any]) -> bool:
+    some = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    return not some and parameter.default is parameter.empty and parameter.name not in given
 
 
 def _is_of(value: Any, fn: Callable[..., Any]) -> bool:

@@ -9,7 +9,7 @@ import pytest
 
 from glacier import Bucket, GlacierEnv, task
 from glacier.config import AwsConfig, LambdaConfig, S3Config
-from glacier.errors import ConfigError
+from glacier.errors import ConfigError, MissingDependencyError
 from glacier.infrastructure import Blueprint
 from glacier.providers import AWSProvider
 from glacier.providers.aws.terraform import blueprint
@@ -348,3 +348,20 @@ def test_what_could_only_be_followed_roughly_is_told_of(tmp_path: Path) -> None:
     found = loops.run("generate", output_dir=tmp_path)
     assert any(line.startswith("pipeline loops: a loop over read() of unknown length") for line in found["warnings"])
     assert str(Path(__file__).parent) not in "".join(found["warnings"])
+
+
+def test_a_schedule_gives_no_parameters(tmp_path: Path) -> None:
+    here = env()
+    sales = here.register("sales", here.provider.bucket("sales", path="x.csv"))
+
+    @here.pipeline(schedule="rate(1 hour)")
+    def daily(day: str, sales: Bucket, limit: int = 3, **more: Any) -> Any:
+        return sales.read()
+
+    found = daily.run("generate", output_dir=tmp_path, day="monday")
+    assert any(
+        "starts it without parameters, and it needs day; give them defaults" in line for line in found["warnings"]
+    )
+    assert sales.path == "x.csv"
+    with pytest.raises(MissingDependencyError, match=r"parameter 'day'.*export this pipeline alone: daily\.run"):
+        here.export(tmp_path / "whole")
