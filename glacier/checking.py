@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from glacier.errors import InfrastructureError
 from glacier.terraform import program
 
 if TYPE_CHECKING:
-    import os
+    import subprocess
     from collections.abc import Callable
 
     from glacier.infrastructure.export import Generated
@@ -70,8 +71,13 @@ def _check(plain: dict[str, Any]) -> Check:
     return Check(**plain)
 
 
+def _run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    """Run Terraform with the user's own CLI configuration, and keep its data in the folder all the same."""
+    return program.run(folder, *command, allowed=None, TF_DATA_DIR=".terraform")
+
+
 def _fmt(folder: Path) -> Check:
-    done = program.run(folder, "fmt", "-check", "-recursive", "-no-color", allowed=None)
+    done = _run(folder, "fmt", "-check", "-recursive", "-no-color")
     if done.returncode == 0:
         return Check("fmt", "passed")
     others = f"it would write these otherwise: {', '.join(done.stdout.split())}"
@@ -79,10 +85,10 @@ def _fmt(folder: Path) -> Check:
 
 
 def _validate(folder: Path) -> Check:
-    made = program.run(folder, "init", "-backend=false", "-json", allowed=None)
+    made = _run(folder, "init", "-backend=false", "-json")
     if made.returncode != 0:
         return _unprepared(program.complaints(made), program.said(made))
-    done = program.run(folder, "validate", "-json", allowed=None)
+    done = _run(folder, "validate", "-json")
     said = cast("list[dict[str, Any]]", json.loads(done.stdout)["diagnostics"])
     wrong = [_placed(each) for each in said if each["severity"] == "error"]
     return Check("validate", "failed", "; ".join(wrong)) if wrong else Check("validate", "passed")
@@ -93,8 +99,15 @@ def _unprepared(complaints: list[dict[str, Any]], said: str) -> Check:
     wrong = [_placed(each) for each in complaints if "range" in each]
     if wrong:
         return Check("validate", "failed", "; ".join(wrong))
-    step = "run it where Terraform reaches its registry, or name a mirror of the providers in its CLI configuration"
-    return Check("validate", "not run", f"terraform init: {_line(said)} - {step}")
+    return Check("validate", "not run", f"terraform init: {_line(said)} - {_step()}")
+
+
+def _step() -> str:
+    """Return what to do where a provider cannot be had."""
+    named = os.environ.get("TF_CLI_CONFIG_FILE")
+    if named and not Path(named).is_file():
+        return f"TF_CLI_CONFIG_FILE names {named}, which is not there"
+    return "run it where Terraform reaches its registry, or name a mirror of the providers in its CLI configuration"
 
 
 def _placed(diagnostic: dict[str, Any]) -> str:

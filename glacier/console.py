@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from glacier.cache.store import Entry, Store
     from glacier.execution.journal import LogLine, RunRecord
     from glacier.execution.run import Run
+    from glacier.overview import PipelineRow, TaskRow
     from glacier.resources import ObjectInfo, Preview
 
 __all__ = [
@@ -29,9 +30,11 @@ __all__ = [
     "print_logs",
     "print_objects",
     "print_permissions",
+    "print_pipelines",
     "print_preview",
     "print_run",
     "print_runs",
+    "print_tasks",
 ]
 
 _COLUMNS = 40
@@ -63,6 +66,29 @@ def print_runs(console: Console, runs: Sequence[RunRecord]) -> None:
         cells = (run.id, run.pipeline, run.environment, run.state, started, seconds, _first_line(run.error))
         table.add_row(*map(_safe, cells))
     console.print(table if runs else "no runs yet", highlight=False)
+
+
+def print_tasks(console: Console, rows: Sequence[TaskRow]) -> None:
+    """Print tasks, one line each."""
+    table = Table("task", "environment", "settings", "about", box=None, pad_edge=False)
+    for each in rows:
+        table.add_row(*map(_safe, (each.task, each.environment, each.settings, each.about)))
+    console.print(table if rows else "no tasks: decorate a function with @env.task()", highlight=False, markup=False)
+
+
+def print_pipelines(console: Console, rows: Sequence[PipelineRow]) -> None:
+    """Print pipelines with their last runs, one line each."""
+    table = Table("pipeline", "environment", "last run", "state", box=None, pad_edge=False)
+    table.add_column("started (UTC)", no_wrap=True)
+    table.add_column("seconds", justify="right")
+    table.add_column("about")
+    for each in rows:
+        started = "" if each.started is None else each.started.strftime("%Y-%m-%d %H:%M:%S")
+        seconds = "" if each.seconds is None else f"{each.seconds:.2f}"
+        cells = (each.pipeline, each.environment, each.run, each.state, started, seconds, each.about)
+        table.add_row(*map(_safe, cells))
+    none = "no pipelines: decorate a function with @env.pipeline()"
+    console.print(table if rows else none, highlight=False, markup=False)
 
 
 def print_entries(console: Console, entries: Sequence[Entry], store: Store, task: str | None = None) -> None:

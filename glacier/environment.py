@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, overload
 
-from glacier import context, home, modes, registry, tables
-from glacier.errors import ConfigError, GlacierWarning, ResourceNotFoundError, did_you_mean
+from glacier import context, home, modes, registry
+from glacier.card import Card, card_of
+from glacier.errors import ConfigError, GlacierWarning, MissingDependencyError, ResourceNotFoundError, did_you_mean
 from glacier.execution.caching import place
 from glacier.names import ENVIRONMENT, RESOURCE
 from glacier.recording import Recorder
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
+    from glacier.execution.events import Listener
     from glacier.execution.journal import History, RunRecord
     from glacier.execution.options import RunOptions
     from glacier.infrastructure.collect import Recorded
@@ -61,6 +63,7 @@ class GlacierEnv:
             its limit in bytes or as text such as "5 GB", a bucket, or the name of a registered one.
         protected: whether people should be asked before a run writes here; nothing in the library asks by itself.
         guard: called with a task or pipeline and its parameters before it runs here; it raises to refuse (`admit`).
+        listeners: called with every event of every run here, besides those of the run itself (`Pipeline.run`).
         outputs: what the infrastructure was called when it was deployed, as `glacier.deploy.deploy(..., env=env)` said.
     """
 
@@ -80,6 +83,7 @@ class GlacierEnv:
         self.name = ENVIRONMENT.check(name)
         self.protected = protected
         self.guard: Callable[[Task | Pipeline, Mapping[str, Any]], None] | None = None
+        self.listeners: list[Listener] = []
         self.debug = debug
         self.max_workers = max_workers
         self.dask = dask
@@ -332,6 +336,7 @@ class GlacierEnv:
 
         Raises:
             InfrastructureError: there is nothing to generate, or a file is not Glacier's to replace.
+        MissingDependencyError: a pipeline has a parameter that nothing can fill.
         """
         from glacier.infrastructure.export import Target, export
 
@@ -340,7 +345,7 @@ class GlacierEnv:
         return export(targets, output_dir, **options)
 
     def _recorded_in(self, env: GlacierEnv) -> list[Recorded]:
-        return [modes.recorded(each, env, each.body) for each in self.pipelines_in(env)]
+        return [_recorded(each, env) for each in self.pipelines_in(env)]
 
     def pipelines_in(self, env: GlacierEnv) -> list[Pipeline]:
         """Return the pipelines of another environment, and this one's bound to it.
@@ -403,11 +408,16 @@ class GlacierEnv:
         here = self._here()
         return State(
             environment=here.name,
+            protected=here.protected,
             provider=_provider_state(here._provider),
             resources=[self._resource_state(name, resource) for name, resource in here._resources.items()],
             tasks=[TaskState(name=name, config=shown(self.explain(name))) for name in here._tasks],
             pipelines=[PipelineState(name=name) for name in here._pipelines],
         )
+
+    def card(self) -> Card:
+        """Return on one card where the environment is, whether it is protected, and what is registered in it."""
+        return card_of(self.describe())
 
     def export_state(self, path: str | os.PathLike[str]) -> Path:
         """Write `describe()` as versioned JSON to a file, making its folders, and return the file's path."""
@@ -431,19 +441,19 @@ class GlacierEnv:
     # --- showing ------------------------------------------------------------------------------------------------
 
     def __getstate__(self) -> dict[str, Any]:
-        """On the way to a task's process, leave tasks and pipelines behind: they may hold anything of the user's."""
+        """On the way to a task's process, leave behind what may hold anything of the user's, and who listens here."""
         sent = context.carried.get() is not None
-        return {**vars(self), "_tasks": {}, "_pipelines": {}} if sent else vars(self)
+        left: dict[str, Any] = {"_tasks": {}, "_pipelines": {}, "guard": None, "listeners": []}
+        return {**vars(self), **left} if sent else vars(self)
 
     def __repr__(self) -> str:
         here = self._here()
         counts = f"{len(here._resources)} resources, {len(here._tasks)} tasks, {len(here._pipelines)} pipelines"
-        return f"<GlacierEnv {here.name!r} on {_provider_text(here._provider)}: {counts}>"
+        protected = " (protected)" if here.protected else ""
+        return f"<GlacierEnv {here.name!r}{protected} on {_provider_text(here._provider)}: {counts}>"
 
     def _repr_html_(self) -> str:
-        rows = [("provider", _provider_text(self.provider))]
-        rows += [(kind, ", ".join(names) or "none") for kind, names in self.get_state().items()]
-        return tables.block(tables.line(f"Glacier environment {self.name}", "b"), tables.html((), rows))
+        return self.card().html()
 
     # --- inside -------------------------------------------------------------------------------------------------
 
@@ -514,9 +524,19 @@ def _provider_text(provider: Any) -> str:
 
 
 def _provider_state(provider: Any) -> dict[str, Any]:
+    if isinstance(provider, _Composed):
+        return {**_provider_state(provider.storage_provider), "compute": _provider_state(provider.compute_provider)}
     config = provider.config
     given = shown(cascade(Level("provider", config.set_fields()))) if isinstance(config, Settings) else {}
-    return {"type": type(provider).__name__.lstrip("_"), "config": given}
+    return {"type": type(provider).__name__, "config": given}
+
+
+def _recorded(pipeline: Pipeline, env: GlacierEnv) -> Recorded:
+    try:
+        return modes.recorded(pipeline, env, pipeline.body)
+    except MissingDependencyError as error:
+        hint = f"give it a default, or export this pipeline alone: {pipeline.name}.run('generate', PARAMETER=...)"
+        raise MissingDependencyError(error.message, hint=hint) from error
 
 
 def _origin(fn: Callable[..., Any]) -> tuple[str, str]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from glacier.execution.journal import RunRecord
 
-__all__ = ["arguments_of", "load_into", "load_pipeline", "load_recorded", "parameters"]
+__all__ = ["arguments_of", "chosen", "load_file", "load_into", "load_pipeline", "load_recorded", "parameters"]
 
 
 def load_pipeline(target: str) -> Pipeline:
@@ -32,16 +32,26 @@ def load_pipeline(target: str) -> Pipeline:
     """
     file, name = _split(target)
     found = {pipeline.name: pipeline for pipeline in _pipelines(file)}
-    if name is not None and name in found:
-        return found[name]
     if name is not None:
-        raise ConfigError(f"{file} defines no pipeline {name!r}", hint=did_you_mean(name, found))
+        return chosen("pipeline", name, found.values(), str(file))
     if len(found) != 1:
         raise ConfigError(
             f"{file} defines {len(found) or 'no'} pipelines",
             hint=f"say which: {file}:{min(found)}" if found else "decorate a function with @env.pipeline()",
         )
     return next(iter(found.values()))
+
+
+def chosen(what: str, name: str, found: Iterable[Any], file: str) -> Any:
+    """Return the task or pipeline of a name among those of a file; of several the last.
+
+    Raises:
+        ConfigError: there is none; the error suggests the nearest name.
+    """
+    known = {each.name: each for each in found}
+    if name not in known:
+        raise ConfigError(f"{file} defines no {what} {name!r}", hint=did_you_mean(name, known))
+    return known[name]
 
 
 def load_recorded(record: RunRecord) -> Pipeline:
@@ -68,14 +78,11 @@ def load_recorded(record: RunRecord) -> Pipeline:
 
 
 def _pipelines(file: Path) -> list[Pipeline]:
-    if not file.is_file():
-        raise ObjectNotFoundError(f"there is no file {str(file)!r}", hint="give the path of a Python file")
-    sys.path.insert(0, str(file.parent.resolve()))
-    return [value for value in runpy.run_path(str(file)).values() if isinstance(value, Pipeline)]
+    return [each for each in load_file(str(file)).values() if isinstance(each, Pipeline)]
 
 
-def load_into(env: Any, file: str) -> dict[str, Any]:
-    """Execute a Python file, its main part left out, bind its tasks and pipelines to `env`, and return them by name.
+def load_file(file: str) -> dict[str, Task | Pipeline]:
+    """Execute a Python file, its main part left out, and return its tasks and pipelines by the names it gives them.
 
     Raises:
         ObjectNotFoundError: there is no such file.
@@ -85,8 +92,17 @@ def load_into(env: Any, file: str) -> dict[str, Any]:
     if not place.is_file():
         raise ObjectNotFoundError(f"there is no file {file!r}", hint="give the path of a Python file")
     sys.path.insert(0, str(place.parent.resolve()))
-    found = {name: each for name, each in runpy.run_path(file).items() if isinstance(each, Task | Pipeline)}
-    return {name: env.bind(each) for name, each in found.items()}
+    return {name: each for name, each in runpy.run_path(file).items() if isinstance(each, Task | Pipeline)}
+
+
+def load_into(env: Any, file: str) -> dict[str, Any]:
+    """Execute a Python file, its main part left out, bind its tasks and pipelines to `env`, and return them by name.
+
+    Raises:
+        ObjectNotFoundError: there is no such file.
+        Exception: whatever the file raised.
+    """
+    return {name: env.bind(each) for name, each in load_file(file).items()}
 
 
 def parameters(pairs: Iterable[str]) -> dict[str, Any]:

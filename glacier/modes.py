@@ -124,7 +124,7 @@ def local(
     options = options or RunOptions()
     record = Run(pipeline.name, env.name)
     book = record.memory = Book(home.home(), record, Plan(pipeline, env, params, options, resumes))
-    listeners = (*options.listeners, *reports(options.progress))
+    listeners = (*options.listeners, *env.listeners, *reports(options.progress))
     try:
         book.open()
         pipeline.last_run = record

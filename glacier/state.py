@@ -53,6 +53,7 @@ class State(_Model):
 
     version: Literal[1] = 1
     environment: str = "default"
+    protected: bool = False
     provider: dict[str, Any] = Field(default_factory=dict)
     resources: list[ResourceState] = Field(default_factory=list[ResourceState])
     tasks: list[TaskState] = Field(default_factory=list[TaskState])

@@ -27,11 +27,21 @@ def unfolded(task: Task, pipelines: Iterable[Pipeline] = ()) -> str:
     Raises:
         ResourceNotFoundError: the source of the task is not to be had.
     """
-    found = next(((each, node) for each in pipelines if (node := _node(each.graph, task.name)) is not None), None)
+    graphs = ((each, graph) for each in pipelines if (graph := _graph(each)) is not None)
+    found = next(((each, graph, node) for each, graph in graphs if (node := _node(graph, task.name))), None)
     where = f"as {found[0].name} runs it, " if found else ""
     inputs = list(_inputs(task, *found) if found else _alone(task))
     head = f"# task {task.name}, {where}in environment {task.env.name}"
     return "\n".join([head, *inputs, "", *_body(task)])
+
+
+def _graph(pipeline: Pipeline) -> Graph | None:
+    """Return what a pipeline consists of, its missing parameters left open; None where its body needs their values."""
+    missing: dict[str, Any] = dict.fromkeys(_missing(pipeline), ...)
+    try:
+        return pipeline.run("analyze", **missing)["dag"]
+    except Exception:  # whatever the body does to a value that is not there
+        return None
 
 
 def _node(graph: Graph, name: str) -> Node | None:
@@ -43,8 +53,7 @@ def _alone(task: Task) -> Iterator[str]:
         yield _parameter(task, name, parameter)
 
 
-def _inputs(task: Task, pipeline: Pipeline, node: Node) -> Iterator[str]:
-    graph = pipeline.graph
+def _inputs(task: Task, pipeline: Pipeline, graph: Graph, node: Node) -> Iterator[str]:
     edges = [edge for edge in graph.edges if edge.target == node.key and graph[edge.source].kind != "resource"]
     given = {edge.name: edge for edge in edges if edge.access == "data"}
     yield from _values(pipeline, graph, given)
@@ -59,7 +68,8 @@ def _values(pipeline: Pipeline, graph: Graph, given: dict[str, Edge]) -> Iterato
         return
     sources = {name: _name(graph, edge.source) for name, edge in given.items()}
     needed = list(dict.fromkeys(sources.values()))
-    call = f"env.find_pipeline({pipeline.name!r}).run(until={needed!r}{_missing(pipeline)})"
+    missing = "".join(f", {name}=..." for name in _missing(pipeline))
+    call = f"env.find_pipeline({pipeline.name!r}).run(until={needed!r}{missing})"
     if len(needed) == 1:
         yield f"{' = '.join(sources)} = {call}"
         return
@@ -74,12 +84,9 @@ def _name(graph: Graph, key: str) -> str:
     return name if [node.name for node in graph.nodes].count(name) == 1 else key
 
 
-def _missing(pipeline: Pipeline) -> str:
+def _missing(pipeline: Pipeline) -> list[str]:
     parameters = inspect.signature(pipeline.fn).parameters.values()
-    needed = [
-        each.name for each in parameters if each.default is each.empty and each.name not in pipeline.env.resources
-    ]
-    return "".join(f", {name}=..." for name in needed)
+    return [each.name for each in parameters if each.default is each.empty and each.name not in pipeline.env.resources]
 
 
 def _parameter(task: Task, name: str, parameter: inspect.Parameter) -> str:

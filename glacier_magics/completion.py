@@ -4,29 +4,24 @@ from __future__ import annotations
 
 import argparse
 import re
-import shlex
-import threading
-import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glacier import Bucket, registry
 from glacier_magics import commands
 from glacier_magics.magic import parser_of
+from glacier_magics.offers import Offer, Offers, parameters
+from glacier_magics.words import Fragment, words_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
+    from glacier import GlacierEnv, Pipeline, Task
     from glacier_magics.session import Session
 
 __all__ = ["Matcher"]
 
-_PATIENCE = 0.4
-"""Seconds that Tab waits for a store; what comes later is there at the next Tab."""
-_FRESH = 60.0
-"""Seconds that an answer of a store is taken for true."""
-_RUNS = 50
 _LINE = re.compile(r"^\s*(?:[\w.\[\], ]+=\s*)?%{1,2}glacier\s+(.*)$", re.DOTALL)
+_CONTINUED = re.compile(r"\\\n\s*")
+_NAME = re.compile(r"\w*$")
 
 
 class Matcher:
@@ -36,7 +31,7 @@ class Matcher:
         from IPython.core.completer import context_matcher  # pyright: ignore[reportUnknownVariableType]
 
         self._session = session
-        self._answers: dict[Any, tuple[float, list[str]]] = {}
+        self._offers = Offers(session)
 
         def match(context: Any) -> Any:
             return self._match(context)
@@ -46,160 +41,134 @@ class Matcher:
     def _match(self, context: Any) -> dict[str, Any]:
         from IPython.core.completer import SimpleCompletion
 
-        line = _LINE.match((context.text_until_cursor.splitlines() or [""])[-1])
+        line = _LINE.match(_line(context))
         if line is None:
             return {"completions": [], "suppress": False}
-        found, fragment = self.complete(line[1])
+        found, replaced = self.complete(line[1])
         return {
-            "completions": [SimpleCompletion(text=each, type="keyword") for each in found],
+            "completions": [SimpleCompletion(text=each.text, type=each.type) for each in found],
             "suppress": True,
-            "matched_fragment": fragment,
+            "matched_fragment": replaced,
             "ordered": True,
         }
 
-    def complete(self, text: str) -> tuple[list[str], str]:
+    def complete(self, text: str) -> tuple[list[Offer], str]:
         """Return what may stand at the end of the text behind `%glacier`, and the part of it that it replaces."""
-        words, fragment = _words(text)
-        if not words:
-            return [each for each in commands.known() if each.startswith(fragment)], fragment
-        if words[0] not in commands.known():
-            return [], fragment
-        parser: Any = parser_of(words[0], commands.find(words[0]))
-        return self._for(parser, words[1:], fragment)
+        words, fragment = words_of(text)
+        if not words and not fragment.raw.startswith("-"):
+            return _starting([Offer(name, "command") for name in commands.known()], fragment), fragment.raw
+        name = words[0] if words else "status"
+        if name not in commands.known():
+            return [], fragment.raw
+        return self._for(_Line(parser_of(name, commands.find(name)), words[1:]), fragment)
 
-    def _for(self, parser: Any, words: list[str], fragment: str) -> tuple[list[str], str]:
-        action = _open_flag(parser, words) or _positional(parser, words)
-        if fragment.startswith("-") or action is None:
-            return _starting(_flags(parser, words), fragment), fragment
+    def _for(self, line: _Line, fragment: Fragment) -> tuple[list[Offer], str]:
+        action = line.expected(fragment)
+        if action is None or (fragment.raw.startswith("-") and not fragment.flag):
+            return _starting(line.flags, fragment), fragment.raw
         if action.choices is not None:
-            return _starting(action.choices, fragment), fragment
-        kind = getattr(action, "names", "")
+            return _starting([Offer(each, "choice") for each in action.choices], fragment), fragment.raw
+        env, kind = self._env(line), getattr(action, "names", "")
         if kind == "columns":
-            before, comma, last = fragment.rpartition(",")
-            done = {*before.split(",")}
-            columns = [each for each in self._columns(words) if each not in done]
-            return [f"{before}{comma}{each}" for each in _starting(columns, last)], fragment
-        found = _starting(self._names(kind, fragment), fragment)
-        return found or (_starting(_flags(parser, words), fragment) if not fragment else []), fragment
+            return self._columns(env, line, fragment), fragment.raw
+        if kind == "where":
+            return self._where(env, line, fragment)
+        if kind == "parameters":
+            target = _target(env, line.words)
+            return _starting([] if target is None else parameters(target, fragment.said), fragment), fragment.raw
+        found = _starting(self._offers.of(kind, env, fragment.said), fragment)
+        return found or ([] if fragment.raw else line.flags), fragment.raw
 
-    # --- names --------------------------------------------------------------------------------------------------
+    def _env(self, line: _Line) -> GlacierEnv | None:
+        """Return the environment that the line is about: one that is not open yet is not opened for a Tab."""
+        return self._session.environments.get(line.given("--env")) or self._session.current
 
-    def _names(self, kind: str, fragment: str) -> Iterable[str]:
-        session, env = self._session, self._session.current
-        if kind == "environments":
-            return session.known()
-        if kind in {"providers", "executors"}:
-            return registry.known("providers" if kind == "providers" else "executors")
-        if kind == "files":
-            return _files(fragment)
-        return [] if env is None else self._of_environment(kind, env, fragment)
+    def _columns(self, env: GlacierEnv | None, line: _Line, fragment: Fragment) -> list[Offer]:
+        """Offer a list of columns that ends with one more."""
+        before, comma, _ = fragment.said.rpartition(",")
+        done = {*before.split(",")}
+        columns = [each for each in self._offers.columns(env, line.first) if each.text not in done]
+        return _starting([Offer(f"{before}{comma}{each.text}", each.type) for each in columns], fragment)
 
-    def _of_environment(self, kind: str, env: Any, fragment: str) -> Iterable[str]:
-        kinds: dict[str, Callable[[], list[str]]] = {
-            "tasks": lambda: env.tasks,
-            "pipelines": lambda: env.pipelines,
-            "runnable": lambda: [*env.pipelines, *env.tasks],
-            "runs": lambda: [run.id for run in env.runs[:_RUNS]],
-            "settings": lambda: [*env.list_resources(), *env.tasks],
-            "resources": lambda: [*env.list_resources(), *self._objects(env, fragment)],
-            "previewable": lambda: [*env.list_resources(), *self._objects(env, fragment), *self._frames()],
-        }
-        return kinds[kind]() if kind in kinds else []
-
-    def _frames(self) -> list[str]:
-        names = [name for name in list(self._session.names) if not name.startswith("_")]
-        return [name for name in names if self._session.frame(name) is not None]
-
-    def _objects(self, env: Any, fragment: str) -> list[str]:
-        name, slash, _ = fragment.partition("/")
-        bucket = env.resources.get(name)
-        if not slash or not isinstance(bucket, Bucket):
-            return []
-        found = self._in_time((env.name, name, "objects"), lambda: _paths(bucket))
-        return [f"{name}/{path}" for path in found]
-
-    def _columns(self, words: list[str]) -> list[str]:
-        env = self._session.current
-        target = next((word for word in words if not word.startswith("-")), "")
-        frame = self._session.frame(target)
-        if frame is not None and not self._session.has_resource(target):
-            return self._in_time((id(frame), "columns"), lambda: list(frame.collect_schema()))
-        if env is None or not isinstance(env.resources.get(target), Bucket):
-            return []
-        seen = self._session.schemas.get((env.name, target))
-        bucket = env.resources[target]
-        return seen or self._in_time((env.name, target, "columns"), lambda: list(bucket.schema()))
-
-    def _in_time(self, key: Any, ask: Callable[[], list[str]]) -> list[str]:
-        """Return an answer that is fresh, or that comes in time; a late one is kept for the next Tab."""
-        at, known = self._answers.get(key, (0.0, []))
-        if time.monotonic() - at < _FRESH and at:
-            return known
-        self._answers[key] = time.monotonic(), known
-
-        def work() -> None:
-            try:
-                self._answers[key] = time.monotonic(), ask()
-            except Exception:
-                self._answers.pop(key, None)
-
-        thread = threading.Thread(target=work, name="glacier-completion", daemon=True)
-        thread.start()
-        thread.join(_PATIENCE)
-        return self._answers.get(key, (0.0, []))[1]
+    def _where(self, env: GlacierEnv | None, line: _Line, fragment: Fragment) -> tuple[list[Offer], str]:
+        """Offer the columns that the name at the end of an expression may become; only that name is replaced."""
+        begun = _NAME.findall(fragment.raw)[0]
+        columns = [each for each in self._offers.columns(env, line.first) if each.text.startswith(begun)]
+        named = (each.text if each.text.isidentifier() else f'"{each.text}"' for each in columns)
+        return [Offer(name, "column") for name in named if fragment.quote != '"' or '"' not in name], begun
 
 
-def _words(text: str) -> tuple[list[str], str]:
-    """Split the text into the words that are done and the one that is being typed."""
-    try:
-        words = shlex.split(text)
-    except ValueError:
-        words = text.split()
-    return (words, "") if not text or text[-1].isspace() else (words[:-1], words[-1] if words else "")
+class _Line:
+    """The finished words behind a command, as its parser takes them."""
+
+    def __init__(self, parser: Any, words: list[str]) -> None:
+        self.parser = parser
+        self.words = words
+
+    def expected(self, fragment: Fragment) -> Any:
+        """Return the argument that the word at the cursor is for; None where only a flag can follow."""
+        if fragment.flag:
+            return self._valued(fragment.flag)
+        return (self._valued(self.words[-1]) if self.words else None) or self._positional()
+
+    def _valued(self, word: str) -> Any:
+        """Return the argument of a flag that takes a value."""
+        action = self.parser._option_string_actions.get(word)
+        return action if action is not None and action.nargs != 0 else None
+
+    def _positional(self) -> Any:
+        """Return the positional argument that comes next, None where all are there."""
+        actions = [each for each in self.parser._actions if not each.option_strings]
+        count = len(self._positionals())
+        return actions[count] if count < len(actions) else None
+
+    def _positionals(self) -> list[str]:
+        pairs = zip(["", *self.words], self.words, strict=False)
+        return [word for before, word in pairs if not word.startswith("-") and self._valued(before) is None]
+
+    @property
+    def first(self) -> str:
+        """The first word that is no flag and no value of one, "" where there is none."""
+        return next(iter(self._positionals()), "")
+
+    def given(self, flag: str) -> str:
+        """Return the value that a flag was given, "" where there is none."""
+        joined = next((word.partition("=")[2] for word in self.words if word.startswith(f"{flag}=")), "")
+        pairs = zip(self.words, self.words[1:], strict=False)
+        return next((word for before, word in pairs if before == flag), joined)
+
+    @property
+    def flags(self) -> list[Offer]:
+        """The flags that may still be given: all, but those that are there and do not repeat."""
+        there = {word.partition("=")[0] for word in self.words}
+        return [Offer(each.option_strings[-1], "flag") for each in self.parser._actions if _may_follow(each, there)]
 
 
-def _starting(names: Iterable[str], fragment: str) -> list[str]:
-    return [name for name in dict.fromkeys(names) if name.startswith(fragment)]
+def _may_follow(action: Any, there: set[str]) -> bool:
+    repeats = isinstance(action, argparse._AppendAction)  # pyright: ignore[reportPrivateUsage]
+    return bool(action.option_strings) and (repeats or not set(action.option_strings) & there)
 
 
-def _flags(parser: Any, words: list[str]) -> list[str]:
-    """Return the flags that may still be given: all, but those that are there and do not repeat."""
-    found: list[str] = []
-    for action in parser._actions:
-        repeats = isinstance(action, argparse._AppendAction)  # pyright: ignore[reportPrivateUsage]
-        if action.option_strings and (repeats or not set(action.option_strings) & set(words)):
-            found.append(action.option_strings[-1])
-    return found
-
-
-def _open_flag(parser: Any, words: list[str]) -> Any:
-    """Return the action of a flag that waits for its value."""
-    flag = parser._option_string_actions.get(words[-1]) if words else None
-    return flag if flag is not None and flag.nargs != 0 else None
-
-
-def _positional(parser: Any, words: list[str]) -> Any:
-    """Return the positional argument that comes next, None where all are there."""
-    count, waiting = 0, False
+def _target(env: GlacierEnv | None, words: list[str]) -> Pipeline | Task | None:
+    """Return the pipeline or task that a line is about: the one that it names, or the only pipeline."""
+    if env is None:
+        return None
     for word in words:
-        action = parser._option_string_actions.get(word)
-        count += not (word.startswith("-") or waiting)
-        waiting = action is not None and action.nargs != 0
-    positionals = [each for each in parser._actions if not each.option_strings]
-    return positionals[count] if count < len(positionals) else None
+        if word in env.pipelines:
+            return env.find_pipeline(word)
+        if word in env.tasks:
+            return env.find_task(word)
+    return env.find_pipeline(env.pipelines[0]) if len(env.pipelines) == 1 else None
 
 
-def _paths(bucket: Bucket) -> list[str]:
-    from glacier.addresses import first_entries
+def _line(context: Any) -> str:
+    """Return the line up to the cursor, with those before it that a backslash continues."""
+    lines = context.full_text.split("\n")[: context.cursor_line]
+    joined = "\n".join([*lines, context.text_until_cursor])
+    return _CONTINUED.sub(" ", joined).split("\n")[-1]
 
-    return [each.path for each in first_entries(bucket, 200)[0]]
 
-
-def _files(fragment: str) -> list[str]:
-    head, slash, _ = fragment.rpartition("/")
-    folder = Path(head or ("/" if slash else "."))
-    try:
-        found = sorted(folder.iterdir())[:500]
-    except OSError:
-        return []
-    return [f"{head}{slash}{each.name}{'/' if each.is_dir() else ''}" for each in found]
+def _starting(offers: Iterable[Offer], fragment: Fragment) -> list[Offer]:
+    """Return each offer once that begins as the fragment does, written as it has to stand in the line."""
+    found = dict.fromkeys(each for each in offers if each.text.startswith(fragment.said))
+    return [Offer(fragment.written(each.text), each.type) for each in found]

@@ -38,6 +38,11 @@ class Parser(argparse.ArgumentParser):
         action: Any = self.add_argument(*flags, **options)
         action.names = names
 
+    def add_parameters(self) -> None:
+        """Add `-p`, which gives the pipeline its own parameters."""
+        about = "a parameter of the pipeline"
+        self.add("-p", "--param", action="append", default=[], metavar="KEY=VALUE", names="parameters", help=about)
+
     def read(self, words: list[str]) -> argparse.Namespace:
         """Return what the words say.
 

@@ -12,6 +12,8 @@ from glacier.errors import ConfigError, GlacierError, did_you_mean
 from glacier.home import project_root
 from glacier.protection import guard
 from glacier.redaction import told
+from glacier.stepping import going_on
+from glacier_magics.following import Pictures
 from glacier_magics.staleness import Stale
 
 if TYPE_CHECKING:
@@ -22,8 +24,10 @@ if TYPE_CHECKING:
     from glacier.execution.run import Run
     from glacier.execution.stepping import Stepper
 
-__all__ = ["Session"]
+__all__ = ["MAKE", "Session"]
 
+MAKE = "%glacier env dev --provider local"
+"""What makes an environment where there is none."""
 _CURRENT = "env"
 
 
@@ -38,6 +42,8 @@ class Session:
         environments: those that were opened or made here, by name.
         stale: which tasks have results of an older state of the work, and why.
         last_error: the last error of a command, whole.
+        pictures: those that follow a pipeline.
+        cell: the name of the cell that is run, None where cells have none.
         schemas: columns that were seen, by environment and resource.
     """
 
@@ -47,6 +53,8 @@ class Session:
         self.problem: GlacierError | None = None
         self.environments: dict[str, GlacierEnv] = {}
         self.stale = Stale()
+        self.pictures = Pictures(self.stale.told)
+        self.cell: str | None = None
         self.last_error: BaseException | None = None
         self.schemas: dict[tuple[str, str], list[str]] = {}
         self._steppers: dict[str, _Stepping] = {}
@@ -59,6 +67,7 @@ class Session:
 
     def open(self) -> None:
         """Find the project, and open its default environment unless the notebook has an `env` already."""
+        cast("Any", self.shell.events).register("pre_run_cell", self._before_cell)
         cast("Any", self.shell.events).register("post_run_cell", self._after_cell)
         try:
             if project_root() is None:
@@ -79,7 +88,9 @@ class Session:
 
     def close(self) -> None:
         """Take back what the session put into the shell."""
+        cast("Any", self.shell.events).unregister("pre_run_cell", self._before_cell)
         cast("Any", self.shell.events).unregister("post_run_cell", self._after_cell)
+        self.pictures.close()
         self.stale.close()
         for each in list(self._steppers.values()):
             self.leave(each.pipeline)
@@ -93,11 +104,10 @@ class Session:
         if self.problem is not None:
             return f"Glacier: {self.problem} | next: mend it, then %reload_ext glacier_magics"
         if self.project is None:
-            return "Glacier: no glacier.toml above this folder | next: %glacier env dev --provider local"
+            return f"Glacier: no glacier.toml above this folder | next: {MAKE}"
         names = ", ".join(self.project.names) or "none"
         current = self.names.get(_CURRENT)
-        now = f"current: {current.name}" if isinstance(current, GlacierEnv) else "none is current"
-        return f"Glacier environments: {names} | {now} | next: {self._next(current)}"
+        return f"Glacier environments: {names} | {_now(current)} | next: {self._next(current)}"
 
     def _next(self, current: Any) -> str:
         if not isinstance(current, GlacierEnv):
@@ -148,7 +158,7 @@ class Session:
         if self.problem is not None:
             raise self._broken(self.problem)
         known = ", ".join(self.known())
-        hint = f"%glacier env NAME; known: {known}" if known else "make one: %glacier env dev --provider local"
+        hint = f"switch to one: %glacier env NAME (known: {known})" if known else f"make one: {MAKE}"
         raise ConfigError("no environment is current", hint=hint)
 
     @property
@@ -261,8 +271,8 @@ class Session:
         here = self.env
         if name is None and len(here.pipelines) != 1:
             known = ", ".join(here.pipelines)
-            hint = f"name one: {known}" if known else "write one: a function below @env.pipeline()"
-            raise ConfigError(f"{here.name} has {len(here.pipelines) or 'no'} pipelines", hint=hint)
+            hint = f"name one: {known}" if known else "define one: a function below @env.pipeline()"
+            raise ConfigError(f"environment {here.name!r} has {len(here.pipelines) or 'no'} pipelines", hint=hint)
         found = here.find_pipeline(here.pipelines[0] if name is None else name)
         return found if env is None else _elsewhere(found, self.named(env))
 
@@ -275,7 +285,10 @@ class Session:
         return task if env is None else _elsewhere(task, self.named(env))
 
     def stepper(self, pipeline: Pipeline, params: dict[str, Any]) -> Stepper:
-        """Return the run of a pipeline that goes on step by step; another one when the pipeline is another by now."""
+        """Return the run of a pipeline that goes on step by step; another one when it or a task is another by now.
+
+        Where the last step failed or was interrupted, it is one that goes on there.
+        """
         known = self._steppers.get(pipeline.name)
         if known is None or known.pipeline is not pipeline or not known.is_up_to_date:
             self.pause(pipeline)
@@ -285,27 +298,25 @@ class Session:
         return known.stepper
 
     def _begun(self, pipeline: Pipeline, params: dict[str, Any]) -> Stepper:
-        from glacier.execution.stepping import Stepper
-
         unfinished = self._unfinished.pop((pipeline.env.name, pipeline.name), None)
         if unfinished is None:
             return pipeline.step(**params, progress=False)
-        return Stepper(
-            lambda: pipeline.resume(unfinished, progress=False, **params), lambda: cast("Run", pipeline.last_run)
-        )
+        return going_on(pipeline, unfinished, progress=False, **params)
 
-    def pause(self, pipeline: Pipeline) -> None:
+    def pause(self, pipeline: Pipeline) -> bool:
         """End a run that goes step by step; the next one goes on where it stopped, with the tasks as they are then."""
         known = self._steppers.pop(pipeline.name, None)
-        if known is not None:
-            known.stepper.close()
-            if known.stepper.run is not None:
-                self._unfinished[known.pipeline.env.name, pipeline.name] = known.stepper.run.id
+        if known is None:
+            return False
+        known.stepper.close()
+        if known.stepper.run is not None:
+            self._unfinished[known.pipeline.env.name, pipeline.name] = known.stepper.run.id
+        return True
 
-    def leave(self, pipeline: Pipeline) -> None:
-        """Run no more of a pipeline that goes step by step; the next run begins anew."""
-        self.pause(pipeline)
-        self._unfinished.pop((pipeline.env.name, pipeline.name), None)
+    def leave(self, pipeline: Pipeline) -> bool:
+        """Run no more of a pipeline that goes step by step, the next run begins anew; return whether one went on."""
+        going = self.pause(pipeline)
+        return self._unfinished.pop((pipeline.env.name, pipeline.name), None) is not None or going
 
     def run_here(self, pipeline: Pipeline) -> Run | None:
         """Return the pipeline's newest run, if it was one of this kernel."""
@@ -355,20 +366,29 @@ class Session:
         except (EOFError, OSError, RuntimeError, NotImplementedError):
             return False
 
-    # --- after each cell ----------------------------------------------------------------------------------------
+    # --- around each cell ---------------------------------------------------------------------------------------
+
+    def _before_cell(self, info: Any) -> None:
+        self.cell = getattr(info, "cell_id", None)
+        self.pictures.cell_begins(self.cell)
 
     def _after_cell(self, *_: Any) -> None:
         env = self.current
-        if env is None:
-            return
         try:
-            said = self.stale.look(self._watched(env))
+            said = None if env is None else self.stale.look(self._watched(env))
         except (Exception, KeyboardInterrupt) as error:
             # It comes after the user's own cell, which has not failed for it.
             self.last_error = error
             said = f"Glacier cannot tell what is stale: {told(error)[:200]} (%glacier debug)"
         if said:
             print(said)
+        self.pictures.cell_ends()
+
+
+def _now(current: Any) -> str:
+    if not isinstance(current, GlacierEnv):
+        return "none is current"
+    return f"current: {current.name}{' (protected)' if current.protected else ''}"
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ path = "report.parquet"
 extends = "dev"
 base_path = "production"
 protected = true
+task = { retries = 2 }
 """
 SCRIPT = """
 import polars as pl
@@ -40,6 +41,7 @@ env = GlacierEnv(LocalProvider(), "written-for")
 
 @env.task()
 def extract_sales(sales_data: Bucket) -> pl.DataFrame:
+    "What was sold."
     return sales_data.read()
 
 @env.task()
@@ -91,6 +93,15 @@ def test_environments_are_listed(run):
     assert "protected" in run("env")[1]
 
 
+def test_one_environment_is_shown_on_a_card(run):
+    card = json.loads(run("env", "prod", "--json")[1])
+    assert (card["environment"], card["protected"]) == ("production", True)
+    assert card["resources"] == ["sales_data", "report"]
+    assert "protected  yes: a run that writes here asks first" in run("env", "prod")[1]
+    assert "protected  no" in run("env", "dev")[1]
+    assert "did you mean 'production'" in run("env", "produktion")[2]
+
+
 def test_a_pipeline_runs_in_a_named_environment(run):
     assert run("run", "flow.py:counting", "--env", "dev")[1].strip() == "2"
     assert run("run", "flow.py:counting", "--env", "prod")[1].strip() == "3"
@@ -117,6 +128,97 @@ def test_resources_are_listed_previewed_and_explained(run):
 def test_environments_are_compared(run):
     found = json.loads(run("diff", "dev", "prod", "--json")[1])
     assert ("environment", "protected") in {(row["section"], row["setting"]) for row in found["differences"]}
+
+
+def test_a_run_reads_from_another_environment(run, project):
+    assert run("run", "flow.py:saving", "--env", "dev", "--read", "prod")[0] == 0
+    assert pl.read_parquet(project / "dev" / "sales" / "report.parquet").height == 3
+    assert not (project / "production" / "sales" / "report.parquet").exists()
+
+
+def test_a_plan_is_made_of_a_part(run):
+    planned = json.loads(run("plan", "flow.py:saving", "--env", "dev", "--until", "extract_sales", "--json")[1])
+    assert [(each["name"], each["action"]) for each in planned] == [("extract_sales", "run"), ("save", "skip")]
+
+
+def test_a_protected_environment_is_stepped_into_with_a_yes_only(run, project):
+    assert run("step", "flow.py:saving", "--env", "prod")[0] == 1
+    assert run("step", "flow.py:saving", "--env", "prod", "--yes")[0] == 0
+    assert run("step", "flow.py:saving", "--env", "prod", "--yes")[0] == 0
+    assert (project / "production" / "sales" / "report.parquet").exists()
+
+
+def test_tasks_and_pipelines_of_a_file_are_listed(run):
+    tasks = json.loads(run("tasks", "flow.py", "--json")[1])
+    assert [(each["task"], each["environment"]) for each in tasks] == [
+        ("extract_sales", "written-for"),
+        ("save", "written-for"),
+    ]
+    assert json.loads(run("tasks", "flow.py", "--env", "prod", "--json")[1])[0] == {
+        "task": "extract_sales",
+        "environment": "production",
+        "settings": "retries=2",
+        "about": "What was sold.",
+    }
+    assert "extract_sales" in run("tasks", "flow.py")[1]
+    run("run", "flow.py:counting", "--env", "dev")
+    pipelines = json.loads(run("pipelines", "flow.py", "--env", "dev", "--json")[1])
+    assert [(each["pipeline"], each["state"]) for each in pipelines] == [("counting", "done"), ("saving", "")]
+    assert "counting" in run("pipelines", "flow.py", "--env", "dev")[1]
+
+
+def test_a_file_without_tasks_says_how_to_begin(run, project):
+    (project / "empty.py").write_text("")
+    assert run("tasks", "empty.py")[1] == "no tasks: decorate a function with @env.task()\n"
+    assert run("pipelines", "empty.py")[1] == "no pipelines: decorate a function with @env.pipeline()\n"
+    assert "there is no file 'other.py'" in run("tasks", "other.py")[2]
+
+
+def test_tasks_of_no_environment_are_listed_too(run, project):
+    (project / "free.py").write_text("from glacier import task\n@task(retries=3)\ndef lonely():\n    return 1\n")
+    assert json.loads(run("tasks", "free.py", "--json")[1]) == [
+        {"task": "lonely", "environment": "", "settings": "retries=3", "about": ""}
+    ]
+
+
+def test_a_task_is_printed_with_its_real_inputs(run):
+    code, out, _ = run("load", "flow.py", "save", "--env", "dev")
+    assert code == 0
+    assert out.splitlines() == [
+        "# task save, as saving runs it, in environment dev",
+        "df = env.find_pipeline('saving').run(until=['extract_sales'])",
+        "report = env.get('report')",
+        "",
+        "report.write(df)",
+    ]
+    assert "did you mean 'save'?" in run("load", "flow.py", "sav")[2]
+    assert "did you mean 'saving'?" in run("load", "flow.py", "save", "--pipeline", "savin")[2]
+
+
+def test_what_is_loaded_runs_where_the_file_is(run, project):
+    from glacier.loading import load_into
+    from glacier.project import Project
+
+    names = {"env": Project.find().env("dev")}
+    names.update(load_into(names["env"], "flow.py"))
+    exec(run("load", "flow.py", "save", "--env", "dev")[1], names)
+    assert pl.read_parquet(project / "dev" / "sales" / "report.parquet").height == 2
+
+
+def test_the_status_is_that_of_the_projects_own_environment(run):
+    assert run("status")[1].splitlines()[0] == "environment dev"
+    run("run", "flow.py:counting", "--env", "prod")
+    found = json.loads(run("status", "flow.py", "--env", "prod", "--json")[1])
+    assert (found["environment"], found["protected"]) == ("production", True)
+    assert (found["tasks"], found["pipelines"]) == (["extract_sales", "save"], ["counting", "saving"])
+    assert found["last run"].startswith("counting ")
+    assert "last run   counting " in run("status", "--env", "prod")[1]
+
+
+def test_without_an_environment_of_its_own_a_project_lists_them(run, project):
+    (project / "glacier.toml").write_text('[env.production]\nprovider = "local"\nprotected = true\n')
+    assert "production" in run("status")[1]
+    assert json.loads(run("status", "--json")[1])["default"] is None
 
 
 @pytest.mark.slow

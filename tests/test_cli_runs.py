@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -93,6 +94,61 @@ def test_what_cannot_be_resumed_says_what_to_do(run, tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(SCRIPT.replace('"dev"', '"prod"'))
     assert "defines no pipeline 'adding' in environment 'dev'" in run("resume", failed)[2]
     assert "has no run 'zzz'" in run("logs", "zzz")[2]
+
+
+def test_a_pipeline_goes_step_by_step(run, tmp_path: Path) -> None:
+    code, out, err = run("step", "script.py", "-p", "count=3")
+    assert code == 0
+    assert out.startswith("making 3\nmake (DataFrame): 3 of 3 rows")
+    assert err.startswith("make: done in ")
+    (tmp_path / "fail").touch()
+    code, _, err = run("step", "script.py")
+    assert code == 1
+    assert "error: ValueError: there is a file" in err
+    assert "the next `glacier step script.py` tries it again" in err
+    (tmp_path / "fail").unlink()
+    code, out, err = run("step", "script.py:adding", "--json")
+    step = json.loads(out)
+    assert (step["task"]["name"], step["value"], step["result"], step["done"]) == ("total", 3, 3, True)
+    assert (tmp_path / "calls").read_text() == "make "
+    states = [each["state"] for each in json.loads(run("runs", "--json")[1])]
+    assert states == ["done", "failed", "paused"]
+
+
+def test_a_step_says_what_it_goes_on_with_and_can_begin_anew_or_end(run) -> None:
+    run("step", "script.py")
+    first = json.loads(run("runs", "--json")[1])[0]["id"]
+    err = run("step", "script.py", "--restart")[2]
+    assert err.startswith("make: done in ")
+    second = json.loads(run("runs", "--json")[1])[0]["id"]
+    out, err = run("step", "script.py")[1:]
+    assert f"goes on with run {second} (paused); --restart begins anew\n" in err
+    assert err.endswith("adding is done\n")
+    assert out == "6\n"
+    assert first != second
+    run("step", "script.py")
+    assert run("step", "script.py", "--end")[1].startswith("adding ends here: run ")
+    assert run("step", "script.py", "--end")[1] == "nothing of adding is under way\n"
+    assert "another one for other ones" not in run("step", "script.py", "-p", "count=2")[2]
+    assert run("step", "script.py", "-p", "count=5")[0] == 1
+
+
+def test_a_step_asks_for_what_the_journal_does_not_keep(run) -> None:
+    run("step", "script.py", "-p", "password=CANARY")
+    code, _, err = run("step", "script.py")
+    assert code == 1
+    assert "does not keep: password" in err
+    assert run("step", "script.py", "-p", "password=CANARY")[1] == "6\n"
+
+
+@pytest.mark.slow
+def test_each_step_may_be_a_process_of_its_own(run, tmp_path: Path) -> None:
+    command = [str(Path(sys.executable).with_name("glacier")), "step", "script.py"]
+    steps = [subprocess.run(command, capture_output=True, text=True, check=True) for _ in range(2)]
+    assert "making 4" in steps[0].stdout
+    assert steps[1].stdout == "6\n"
+    assert "goes on with run" in steps[1].stderr
+    assert (tmp_path / "calls").read_text() == "make "
 
 
 def test_progress_in_lines(run) -> None:

@@ -211,6 +211,30 @@ def test_state_has_names_and_describe_has_more(aws: AWSProvider, tmp_path: Path)
     assert read_state(path) == env.describe()
 
 
+def test_the_card_tells_where_and_whether_it_is_protected(aws: AWSProvider, tmp_path: Path) -> None:
+    gcp = GCPProvider(config=GcpConfig(project_id="acme-data-1", region="europe-west1"))
+    one = GlacierEnv(aws, "prod", resources={"sales": aws.bucket("sales", path="x")}, protected=True)
+    both = GlacierEnv.compose(storage=aws, compute=gcp, name="both")
+    assert one.card().plain() == {
+        "environment": "prod",
+        "provider": "AWSProvider",
+        "region": "us-east-1",
+        "profile": "prod",
+        "protected": True,
+        "resources": ["sales"],
+        "tasks": [],
+        "pipelines": [],
+    }
+    for form in (str(one.card()), one._repr_html_(), repr(one)):
+        assert "us-east-1" in form
+        assert "protected" in form
+    assert "(protected)" not in repr(both)
+    assert "protected  yes: a run that writes here asks first" in str(one.card())
+    assert "for storage, GCPProvider for compute" in str(both.card())
+    assert both.card().places["compute project_id"] == "acme-data-1"
+    assert read_state(one.export_state(tmp_path / "state.json")).protected
+
+
 def test_no_secret_reaches_state_or_reprs(tmp_path: Path) -> None:
     canary = "CANARY-5f2b"
     config = AzureConfig(

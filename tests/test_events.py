@@ -51,6 +51,27 @@ def test_a_run_tells_what_happens(env: GlacierEnv) -> None:
     assert [event.time for event in seen] == sorted(event.time for event in seen)
 
 
+def test_who_listens_to_an_environment_hears_every_run_in_it(env: GlacierEnv) -> None:
+    @env.task()
+    def one() -> int:
+        return 1
+
+    @env.pipeline()
+    def counting() -> int:
+        return one()
+
+    seen: list[Event] = []
+    env.listeners.append(seen.append)
+    counting.run()
+    counting.run(listeners=[lambda event: None])
+    with counting.step() as stepper:
+        list(stepper)
+    assert [event.kind for event in seen] == ["run_started", "started", "succeeded", "run_finished"] * 3
+    env.listeners.clear()
+    counting.run()
+    assert len(seen) == 12
+
+
 def test_a_failure_is_told(env: GlacierEnv) -> None:
     @env.task()
     def fails() -> None:

@@ -44,6 +44,7 @@ CELLS = [
     "@env.task()\ndef boom(df: pl.DataFrame):\n    raise ValueError('of the user')",
     "@env.pipeline()\ndef good():\n    return clean()",
     "@env.pipeline()\ndef bad():\n    return boom(clean())",
+    "%glacier dag good --live",
     "%glacier run good",
     "%glacier run bad",
     "%glacier rnu",
@@ -99,6 +100,14 @@ def test_a_run_leaves_a_picture_that_needs_no_kernel(outputs):
 
 
 @pytest.mark.slow
+def test_a_picture_that_followed_a_run_is_saved_with_its_states(outputs):
+    (shown,) = outputs["%glacier dag good --live"]
+    assert set(shown.data) == {"image/svg+xml", "image/png", "text/plain"}
+    assert "✓ clean" in shown.data["text/plain"]
+    assert "✓ clean" in shown.data["image/svg+xml"]
+
+
+@pytest.mark.slow
 def test_an_error_is_saved_as_one_and_reads_well(outputs):
     users = errors(outputs["%glacier run bad"])[0]
     assert users.ename == "ValueError"
@@ -108,7 +117,7 @@ def test_an_error_is_saved_as_one_and_reads_well(outputs):
     assert "execution" not in text
     ours = errors(outputs["%glacier rnu"])[0]
     assert ours.traceback == ["CommandError: %glacier has no command 'rnu'", "hint: did you mean 'run'?"]
-    assert errors(outputs[CELLS[8]])[0].ename == "KeyError"
+    assert errors(outputs[CELLS[9]])[0].ename == "KeyError"
     pictures = [each for each in outputs["%glacier run bad"] if each.output_type == "display_data"]
     assert "✗ boom" in pictures[0].data["text/plain"]
 
@@ -116,7 +125,7 @@ def test_an_error_is_saved_as_one_and_reads_well(outputs):
 @pytest.mark.slow
 def test_what_is_looked_at_is_saved_as_tables(outputs):
     for source in (
-        CELLS[9],
+        CELLS[10],
         "%glacier ls",
         "%glacier runs",
         "%glacier\n",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import json
+import sys
 from pathlib import Path
 
 import polars as pl
@@ -119,7 +120,17 @@ def test_loading_without_a_project_says_how_to_begin(bare):
     assert "next: %glacier env dev --provider local" in bare.run("%load_ext glacier_magics").printed
     assert "env" not in bare.shell.user_ns
     said = bare.fail("%glacier ls").traceback
-    assert said.splitlines()[0] == "ConfigError: no environment is current"
+    assert said.splitlines() == [
+        "ConfigError: no environment is current",
+        "hint: make one: %glacier env dev --provider local",
+    ]
+    assert bare.run("%glacier").text.strip().splitlines()[:2] == [
+        "environments",
+        "none yet: %glacier env dev --provider local, or write a glacier.toml",
+    ]
+    bare.run("%glacier env dev --provider local --as kept")
+    assert "hint: switch to one: %glacier env NAME (known: dev)" in bare.fail("%glacier tasks").traceback
+    assert "local" in bare.run("%glacier").text
 
 
 def test_loading_with_a_broken_project_says_what_is_wrong(bare, tmp_path):
@@ -131,13 +142,13 @@ def test_loading_with_a_broken_project_says_what_is_wrong(bare, tmp_path):
 def test_unloading_takes_everything_back(project, bare):
     before = set(bare.shell.user_ns) | {"_exit_code"}
     matchers, transformers = list(bare.shell.Completer.custom_matchers), list(bare.shell.input_transformers_cleanup)
-    hooks = list(bare.shell.events.callbacks["post_run_cell"])
+    hooks = {name: list(bare.shell.events.callbacks[name]) for name in ("pre_run_cell", "post_run_cell")}
     bare.run("%load_ext glacier_magics")
     bare.run("%unload_ext glacier_magics")
     assert set(bare.shell.user_ns) - before <= {"_", "__", "___", "_i", "_ii", "_iii", "_i1", "_i2"}
     assert bare.shell.Completer.custom_matchers == matchers
     assert bare.shell.input_transformers_cleanup == transformers
-    assert bare.shell.events.callbacks["post_run_cell"] == hooks
+    assert {name: bare.shell.events.callbacks[name] for name in hooks} == hooks
     assert "glacier" not in bare.shell.magics_manager.magics["line"]
     assert "glacier" not in bare.shell.magics_manager.magics["cell"]
 
@@ -244,11 +255,30 @@ def test_the_status_card_tells_where_one_is(working):
     assert card["environment"] == "dev"
     assert card["resources"] == ["sales_raw", "report"]
     assert card["pipelines"] == ["counting", "reporting"]
-    assert card["protected"] is False
-    assert card["last run"] == "none"
+    assert (card["protected"], card["stale"], card["last run"]) == (False, {}, "none")
     working.run("%glacier run counting")
     assert "counting" in working.run("%glacier --json").value.value["last run"]
     assert "<table" in working.run("%glacier").bundle["text/html"]
+
+
+def test_every_form_of_a_card_tells_whether_it_is_protected(nb):
+    switched = nb.run("%glacier env prod")
+    assert "GlacierEnv 'production' (protected)" in switched.bundle["text/plain"]
+    assert ">yes: a run that writes here asks first</td>" in switched.bundle["text/html"]
+    assert nb.run("%glacier env prod --json").value.value["protected"] is True
+    assert nb.run("%glacier --json").value.value["protected"] is True
+    for form in ("text/plain", "text/html"):
+        assert "protected" in nb.run("%glacier ls").bundle[form]
+    assert nb.run("%reload_ext glacier_magics").printed.startswith(
+        "Glacier environments: dev, staging, production | current: "
+    )
+    assert nb.run("%glacier env dev --json").value.value["protected"] is False
+    assert "(protected)" not in nb.run("%glacier env dev").everything
+
+
+def test_loading_says_that_the_current_one_is_protected(project, bare):
+    (project / "glacier.toml").write_text(f'default = "production"\n{PROJECT}')
+    assert "current: production (protected)" in bare.run("%load_ext glacier_magics").printed
 
 
 # --- looking ----------------------------------------------------------------------------------------------------------
@@ -295,6 +325,16 @@ def test_a_picture_is_drawn_and_written(working, tmp_path):
     assert "image/svg+xml" in working.run("%glacier dag counting").bundle
     working.run("%glacier dag counting -o pictures/counting.svg")
     assert "<svg" in (tmp_path / "pictures" / "counting.svg").read_text()
+
+
+def test_a_terminal_says_that_it_cannot_follow(working, tmp_path):
+    shown = working.run("%glacier dag counting --live")
+    assert shown.printed.splitlines()[0] == (
+        "a terminal cannot follow a run; %glacier run counting shows its picture when it is over"
+    )
+    assert "count ← clean" in shown.text
+    assert "a file cannot follow a run" in working.fail("%glacier dag counting --live -o x.svg").traceback
+    assert working.run("%glacier dag counting --live --json").value.value["name"] == "counting"
 
 
 def test_environments_are_compared_and_settings_explained(working):
@@ -353,6 +393,11 @@ def test_an_error_of_ours_is_one_line_and_a_hint(nb):
         "ResourceNotFoundError: environment 'dev' has no pipeline 'conting'",
         "hint: none is known yet",
     ]
+
+
+def test_without_a_pipeline_the_next_step_is_said(nb):
+    assert "define one: a function below @env.pipeline()" in nb.fail("%glacier run").traceback
+    assert nb.run("%glacier tasks").text.strip().splitlines()[1] == "none yet: write a function below @env.task()"
 
 
 def test_several_pipelines_and_none_named_is_refused(working):
@@ -423,6 +468,25 @@ def test_a_step_that_fails_fails_its_cell(working):
     assert isinstance(working.fail("%glacier step halting").error, ZeroDivisionError)
 
 
+def test_a_failed_step_is_drawn_and_tried_again(working):
+    working.run("ready = False\n@env.task()\ndef picky(df: pl.DataFrame):\n    assert ready\n    return 7")
+    working.run("@env.pipeline()\ndef careful():\n    return picky(clean())")
+    working.run("%glacier step careful")
+    assert "✗ picky" in working.fail("%glacier step careful").text
+    working.run("ready = True")
+    assert working.run("%glacier step careful").value == 7
+    assert [run.state for run in working["env"].runs] == ["done", "failed"]
+    assert "nothing of counting is under way" in working.run("%glacier step counting --end").text
+
+
+def test_a_step_of_a_pipeline_that_is_broken_says_so(working):
+    working.run("%glacier step counting")
+    working.run("%glacier step counting --end")
+    working.run("del count")
+    shown = working.fail("%glacier step counting")
+    assert isinstance(shown.error, NameError)
+
+
 def test_a_step_into_a_protected_environment_asks(working, answers, project):
     answers("n")
     working.run("%glacier env prod")
@@ -450,6 +514,22 @@ def test_a_task_is_loaded_with_its_real_inputs(working, monkeypatch):
     working.run("%glacier load save")
     working.run(filled[2])
     assert working["env"].get("report").read().height == 3
+
+
+def test_a_task_is_loaded_beside_pipelines_with_parameters(working, monkeypatch):
+    filled: list[str] = []
+    monkeypatch.setattr(working.shell, "set_next_input", lambda text, replace=False: filled.append(text))
+    working.run("@env.pipeline()\ndef strict(day):\n    return count(clean() if day.year else None)")
+    working.run("@env.task()\ndef tail(df: pl.DataFrame, n: int) -> pl.DataFrame:\n    return df.tail(n)")
+    working.run("@env.pipeline()\ndef ending(n: int):\n    return tail(clean(), n)")
+    working.run("%glacier load tail")
+    assert filled[0].splitlines()[:3] == [
+        "# task tail, as ending runs it, in environment dev",
+        "df = env.find_pipeline('ending').run(until=['clean'], n=...)",
+        "n = ...  # whatever the pipeline's body passes",
+    ]
+    working.run("%glacier load count --pipeline strict")
+    assert filled[1].startswith("# task count, in environment dev\ndf = ...")
 
 
 def test_a_task_with_several_ends_is_loaded_as_a_function(working, monkeypatch):
@@ -549,9 +629,146 @@ def test_changed_settings_and_objects_make_stale(working, project):
     assert stale["count"] == "upstream clean"
 
 
-def test_running_an_unchanged_cell_again_makes_nothing_stale(working):
+HELPED = """
+import polars as pl
+RATE = 2
+
+def rounded(x):
+    return round(x * RATE)
+
+def clean_name(x):
+    return rounded(x)
+
+@env.task({settings})
+def clean(sales_raw: Bucket) -> pl.DataFrame:
+    return sales_raw.read().with_columns(factor=clean_name(1))
+
+@env.task({settings})
+def count(df: pl.DataFrame) -> int:
+    return df.height
+
+@env.pipeline()
+def counting():
+    return count(clean())
+"""
+
+
+@pytest.mark.parametrize("source", [PIPELINE, HELPED.format(settings=""), HELPED.format(settings="cache=True")])
+def test_running_an_unchanged_cell_again_makes_nothing_stale(nb, source):
+    nb.run(source)
+    nb.run("%glacier run counting")
+    assert nb.run(source).printed == ""
+    assert {row["stale"] for row in nb.run("%glacier tasks --json").value.value} == {""}
+
+
+def test_a_comment_makes_nothing_stale(working):
     working.run("%glacier run counting")
-    assert working.run(PIPELINE).printed == ""
+    assert working.run(PIPELINE.replace("    return df.height", "    # how many\n    return df.height")).printed == ""
+
+
+@pytest.mark.parametrize("settings", ["", "cache=True"])
+@pytest.mark.parametrize(
+    ("cell", "reason"),
+    [
+        ("def clean_name(x):\n    return rounded(x) + 1", "code: clean_name"),
+        ("def rounded(x):\n    return x", "code: rounded"),
+        ("def rounded(x):\n    return x\ndef clean_name(x):\n    return rounded(-x)", "code: clean_name, rounded"),
+        ("RATE = 3", "global RATE"),
+    ],
+)
+def test_what_a_task_reaches_makes_it_stale_and_plan_agrees(nb, settings, cell, reason):
+    nb.run(HELPED.format(settings=settings))
+    nb.run("%glacier run counting")
+    assert nb.run(cell).printed.strip() == f"stale in counting: clean ({reason}), count (upstream clean)"
+    tasks = {row["task"]: row["stale"] for row in nb.run("%glacier tasks --json").value.value}
+    assert tasks == {"clean": reason, "count": "upstream clean"}
+    plan = {row["name"]: row["action"] for row in nb.run("%glacier plan counting --json").value.value}
+    assert plan == {"clean": "run", "count": "run"}
+    assert f"stale: {reason}" in nb.run("%glacier plan counting").text
+    nb.run("%glacier run counting")
+    assert {row["stale"] for row in nb.run("%glacier tasks --json").value.value} == {""}
+
+
+def test_settings_on_which_a_kept_result_cannot_depend_make_nothing_stale(nb):
+    nb.run(HELPED.format(settings="cache=True"))
+    nb.run("%glacier run counting")
+    assert nb.run(HELPED.format(settings="cache=True, retries=2")).printed == ""
+    assert [row["action"] for row in nb.run("%glacier plan counting --json").value.value] == ["cached", "cached"]
+    assert "stale" not in nb.run("%glacier plan counting").text
+
+
+def test_a_file_that_a_kept_task_names_makes_it_stale(nb, project):
+    (project / "limits.json").write_text("[1]")
+    nb.run(
+        "from pathlib import Path\n"
+        "@env.task(cache=True)\ndef limits():\n    return Path('limits.json').read_text()\n"
+        "@env.pipeline()\ndef limiting():\n    return limits()"
+    )
+    nb.run("%glacier run limiting")
+    (project / "limits.json").write_text("[2]")
+    assert nb.run("%glacier tasks --json").value.value[0]["stale"] == "file limits.json"
+    assert "file limits.json changed" in nb.run("%glacier plan limiting").text
+
+
+def test_a_module_that_is_loaded_anew_makes_stale(nb, project, monkeypatch):
+    monkeypatch.syspath_prepend(project)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    (project / "cleaning_of_names.py").write_text("def clean_name(x):\n    return x\n")
+    nb.run("import importlib\nimport cleaning_of_names")
+    nb.run(
+        "@env.task()\ndef name():\n    return cleaning_of_names.clean_name('x')\n"
+        "@env.pipeline()\ndef naming():\n    return name()"
+    )
+    nb.run("%glacier run naming")
+    assert nb.run("importlib.reload(cleaning_of_names);").printed == ""
+    (project / "cleaning_of_names.py").write_text("def clean_name(x):\n    return x.upper()\n")
+    assert nb.run("importlib.reload(cleaning_of_names);").printed == "stale in naming: name (code: clean_name)\n"
+
+
+def test_what_a_run_leaves_out_stays_stale(nb):
+    nb.run(HELPED.format(settings=""))
+    nb.run("%glacier run counting")
+    nb.run("@env.task()\ndef count(df: pl.DataFrame) -> int:\n    return -df.height")
+    assert nb.run("x = %glacier run counting --until clean").printed.count("stale") == 0
+    assert {row["task"]: row["stale"] for row in nb.run("%glacier tasks --json").value.value} == {
+        "clean": "",
+        "count": "code",
+    }
+    assert nb.run("RATE = 3").printed.strip() == "stale in counting: clean (global RATE)"
+    assert nb.run("%glacier run counting").value == -5
+    assert {row["stale"] for row in nb.run("%glacier tasks --json").value.value} == {""}
+
+
+def test_what_a_resumed_run_takes_over_stays_stale(nb):
+    nb.run(HELPED.format(settings=""))
+    nb.run("ready = False\n@env.task()\ndef count(df: pl.DataFrame) -> int:\n    assert ready\n    return df.height")
+    nb.fail("%glacier run counting")
+    assert "clean (global RATE)" in nb.run("RATE = 3\nready = True").printed
+    run = nb["env"].runs[0].id
+    assert "of earlier: clean (global RATE)" in nb.run(f"%glacier resume {run}").printed
+    assert {row["task"]: row["stale"] for row in nb.run("%glacier tasks --json").value.value} == {
+        "clean": "global RATE",
+        "count": "upstream clean",
+    }
+
+
+def test_each_step_is_seen_as_it_runs(nb):
+    nb.run(HELPED.format(settings=""))
+    nb.run("%glacier step counting")
+    nb.run("%glacier step counting")
+    assert nb.run("@env.task()\ndef count(df: pl.DataFrame) -> int:\n    return 1").printed.strip() == (
+        "stale in counting: count (code)"
+    )
+
+
+def test_the_line_after_a_cell_stays_short(nb):
+    tasks = "".join(f"@env.task()\ndef task_{n}():\n    return helper()\n" for n in range(9))
+    nb.run(f"def helper():\n    return 1\n{tasks}")
+    nb.run("@env.pipeline()\ndef all_of_them():\n    return [" + ", ".join(f"task_{n}()" for n in range(9)) + "]")
+    nb.run("x = %glacier run all_of_them")
+    said = nb.run("def helper():\n    return 2").printed.strip()
+    assert said.startswith("stale in all_of_them: task_0 (code: helper), ")
+    assert said.endswith("task_4 (code: helper) and 4 more: %glacier tasks")
 
 
 # --- protection -------------------------------------------------------------------------------------------------------
@@ -630,6 +847,15 @@ def test_help_is_a_question_mark_away(nb):
         ("%glacier ls --limi 3", "%glacier ls has no option '--limi'"),
         ("%glacier ls --limit three", "invalid int value: 'three'"),
         ("%glacier env produktion", "did you mean 'production'?"),
+        ("%glacier env ''", "there is no environment ''"),
+        ("%glacier preview 'sales raw'", "has no resource 'sales raw'"),
+        ("%glacier dag 'count ing'", "did you mean 'counting'?"),
+        ("%glacier step rporting", "did you mean 'reporting'?"),
+        ("%glacier load clen", "did you mean 'clean'?"),
+        ("%glacier load clean --pipeline conting", "did you mean 'counting'?"),
+        ("%glacier logs nope", "has no run 'nope'"),
+        ("%glacier runs --pipeline conting", "did you mean 'counting'?"),
+        ("%glacier tasks --env stging", "did you mean 'staging'?"),
         ("%glacier preview sale_raw", "did you mean 'sales_raw'?"),
         ("%glacier preview sales_raw --columns amont", "amount"),
         ("%glacier explain sales_rw", "did you mean 'sales_raw'?"),

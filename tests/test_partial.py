@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,10 +15,11 @@ from polars.testing import assert_frame_equal
 
 from glacier import Bucket, GlacierEnv, GlacierWarning
 from glacier.config import LocalConfig
-from glacier.errors import AccessError, ConfigError, ExecutorError
+from glacier.errors import AccessError, ConfigError, ExecutorError, PipelineError
 from glacier.execution.caching import store
 from glacier.execution.events import Event
 from glacier.providers import LocalProvider
+from glacier.stepping import end, next_step, standing
 
 
 @pytest.fixture
@@ -232,6 +234,133 @@ def test_stepping_can_be_ended_and_meets_errors(env: GlacierEnv) -> None:
         stepper.next()
     assert stepper.done
     assert stepper.next() is None
+
+
+def test_an_interrupt_ends_the_step_that_is_running(env: GlacierEnv) -> None:
+    running, laps = threading.Event(), []
+
+    @env.task()
+    def endless() -> None:
+        running.set()
+        while True:
+            laps.append(1)
+
+    @env.pipeline()
+    def going() -> None:
+        endless()
+
+    def interrupt() -> None:
+        assert running.wait(30)
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    stepper = going.step()
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(KeyboardInterrupt):
+        stepper.next()
+    assert (stepper.done, stepper.failed, going.last_run.state) == (True, True, "cancelled")
+    count = len(laps)
+    assert stepper.next() is None
+    assert len(laps) == count
+
+
+def test_a_step_that_is_held_is_not_running(env: GlacierEnv) -> None:
+    tasks = Tasks(env)
+    stepper = tasks.diamond.step()
+    stepper.next()
+    stepper._gate.settle()
+    assert "running" not in {step.state for step in tasks.diamond.last_run.tasks}
+    stepper.close()
+    assert {step.state for step in tasks.diamond.last_run.tasks} == {"done", "cancelled"}
+    assert {step.state for step in env.runs[0].tasks} == {"done", "cancelled"}
+
+
+# --- from one process to the next ---------------------------------------------------------------------------------
+
+
+def test_steps_go_on_where_the_last_one_stopped(env: GlacierEnv) -> None:
+    tasks = Tasks(env)
+    assert standing(tasks.diamond) is None
+    steps = [next_step(tasks.diamond) for _ in range(5)]
+    assert [step.task.name for step in steps] == tasks.log
+    assert sorted(tasks.log) == ["a", "b", "c", "d", "other"]
+    assert [step.done for step in steps] == [False] * 4 + [True]
+    assert [step.again for step in steps] == [()] * 5
+    assert steps[-1].result == (112, "other")
+    assert [run.state for run in env.runs] == ["done"] + ["paused"] * 4
+    assert [run.resumes for run in env.runs][:-1] == [run.id for run in env.runs][1:]
+    assert {run.value("a") for run in env.runs[1:]} == {None}
+    assert standing(tasks.diamond) is None
+    assert next_step(tasks.diamond).task.name == "a"
+
+
+def test_a_paused_run_can_be_resumed_and_be_ended(env: GlacierEnv) -> None:
+    tasks = Tasks(env)
+    next_step(tasks.diamond)
+    assert tasks.diamond.resume() == (112, "other")
+    assert tasks.log.count("a") == 1
+    next_step(tasks.diamond)
+    ended = end(tasks.diamond)
+    assert ended.id == env.runs[0].id
+    assert env.runs[0].state == "ended"
+    assert not env.runs[0].resumable
+    assert env.runs[0].value("a") is None
+    with pytest.raises(PipelineError, match="is ended .start a new run"):
+        tasks.diamond.resume(ended.id)
+    assert end(tasks.diamond) is None
+    assert next_step(tasks.diamond).task.name == "a"
+
+
+def test_a_value_that_cannot_be_kept_is_made_once_more_and_named(env: GlacierEnv) -> None:
+    made: list[str] = []
+
+    @env.task()
+    def lines() -> Any:
+        made.append("lines")
+        return (n for n in range(3))
+
+    @env.task()
+    def summed(numbers: Any) -> int:
+        return sum(numbers)
+
+    @env.pipeline()
+    def summing() -> int:
+        return summed(lines())
+
+    assert next_step(summing).again == ()
+    step = next_step(summing)
+    assert (step.task.name, step.task.value, step.again, step.done) == ("summed", 3, ("lines",), True)
+    assert made == ["lines", "lines"]
+
+
+def test_a_failed_step_is_tried_again_and_an_error_of_the_body_is_raised(env: GlacierEnv) -> None:
+    fails = [True]
+
+    @env.task()
+    def first() -> int:
+        return 1
+
+    @env.task()
+    def second(x: int) -> int:
+        if fails[0]:
+            raise ValueError("not yet")
+        return x + 1
+
+    @env.pipeline()
+    def both() -> int:
+        found = second(first())
+        if found == 2:
+            raise LookupError("the body does not like it")
+        return found
+
+    next_step(both)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="not yet"):
+            next_step(both)
+    fails[0] = False
+    with pytest.raises(LookupError, match="does not like it"):
+        next_step(both)
+    assert [run.state for run in env.runs] == ["failed", "failed", "failed", "paused"]
+    assert {task.name: task.state for task in env.runs[0].tasks} == {"first": "cached", "second": "done"}
 
 
 # --- plans ------------------------------------------------------------------------------------------------------------

@@ -247,6 +247,18 @@ def test_an_environment_brings_its_resources_and_no_other_task(env: GlacierEnv) 
     assert env.tasks == ["holds", "inside"]
 
 
+def test_an_environment_leaves_its_guard_and_its_listeners_behind(env: GlacierEnv) -> None:
+    lock = threading.Lock()
+    env.guard = lambda target, params: lock.acquire() and lock.release()
+    env.listeners.append(lambda event: lock.locked())
+
+    @env.task(executor="process")
+    def looks(env: GlacierEnv) -> tuple[Any, int]:
+        return env.guard, len(env.listeners)
+
+    assert looks() == (None, 0)
+
+
 def test_a_task_reads_and_writes_buckets_there(env: GlacierEnv) -> None:
     env.register("prices", env.provider.bucket("shop", path="prices.parquet"))
     env.get("prices").write(pl.DataFrame({"euros": [1, 2]}))

@@ -60,9 +60,9 @@ if TYPE_CHECKING:
     from glacier.cache.code import CodeFacts, Import
     from glacier.cache.plans import Source
 
-__all__ = ["Fingerprint", "fingerprint", "fingerprint_or_warn"]
+__all__ = ["NO_MATTER", "Fingerprint", "fingerprint", "fingerprint_or_warn"]
 
-_NO_MATTER = frozenset({"timeout", "retries", "retry_delay", "retry_on", "cache", "tags", "memory"})
+NO_MATTER = frozenset({"timeout", "retries", "retry_delay", "retry_on", "cache", "tags", "memory"})
 """Settings of a task on which its result does not depend."""
 _GENERATED = frozenset(
     {
@@ -105,7 +105,7 @@ def fingerprint(
     walk.function(fn, "code")
     for name, value in arguments.items():
         walk.argument(name, value)
-    walk.settings("config", sorted((name, value) for name, value in config.items() if name not in _NO_MATTER))
+    walk.settings("config", sorted((name, value) for name, value in config.items() if name not in NO_MATTER))
     walk.finish()
     walk.parts["python"] = f"{sys.version_info[0]}.{sys.version_info[1]}"
     walk.parts["polars"] = polars or _polars_version()

@@ -11,18 +11,27 @@ __all__ = [
     "AsJson",
     "Debug",
     "EnvName",
+    "File",
+    "Force",
+    "From",
+    "Only",
     "Options",
     "Params",
     "Progress",
     "Provider",
+    "Read",
     "Region",
     "Target",
+    "Until",
     "Yes",
     "bucket_of",
+    "defined_in",
     "env_of",
+    "part_of",
     "pipeline_of",
 ]
 
+File = Annotated[str, typer.Argument(metavar="FILE", help="A Python file with tasks and pipelines.")]
 Target = Annotated[str, typer.Argument(metavar="FILE[:PIPELINE]", help="A Python file, and the pipeline in it.")]
 Params = Annotated[
     list[str] | None, typer.Option("-p", "--param", metavar="KEY=VALUE", help="A parameter of the pipeline.")
@@ -49,6 +58,16 @@ Options = Annotated[
 EnvName = Annotated[
     str | None,
     typer.Option("--env", metavar="NAME", help="An environment of the project (a unique beginning will do)."),
+]
+Only = Annotated[list[str] | None, typer.Option("--only", metavar="TASK", help="This task only; may be repeated.")]
+From = Annotated[list[str] | None, typer.Option("--from", metavar="TASK", help="It and all that needs it.")]
+Until = Annotated[list[str] | None, typer.Option("--until", metavar="TASK", help="It and all that it needs.")]
+Force = Annotated[list[str] | None, typer.Option("--force", metavar="TASK", help="It even when it is cached.")]
+Read = Annotated[
+    str | None,
+    typer.Option(
+        "--read", metavar="NAME", help="Read from this environment of the project, to which nothing is written."
+    ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Write to a protected environment without being asked.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -80,6 +99,23 @@ def env_of(name: str) -> Any:
     from glacier.project import Project
 
     return Project.find().env(name)
+
+
+def defined_in(file: str, env: str | None) -> list[Any]:
+    """Return the tasks and pipelines that a file defines, each once, bound to an environment when one is named."""
+    from glacier.loading import load_file, load_into
+
+    found = load_file(file) if env is None else load_into(env_of(env), file)
+    return list({id(each): each for each in found.values()}.values())
+
+
+def part_of(
+    only: list[str] | None, from_: list[str] | None, until: list[str] | None, force: list[str] | None, read: str | None
+) -> dict[str, Any]:
+    """Return which part of a pipeline is meant, as options of `Pipeline.run`."""
+    named = {"only": only, "from_": from_, "until": until, "force": force}
+    options: dict[str, Any] = {name: tuple(tasks) for name, tasks in named.items() if tasks}
+    return options if read is None else {**options, "read": env_of(read)}
 
 
 def pipeline_of(target: str, env: str | None) -> Any:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from glacier.tasks import Pipeline
 
-__all__ = ["console", "print_json", "told"]
+__all__ = ["console", "plain_value", "print_json", "print_value", "told"]
 
 
 def console() -> Any:
@@ -40,6 +40,28 @@ def told(pipeline: Pipeline, run: Callable[[bool], Any], progress: bool | None) 
     newest = pipeline.last_run
     if isinstance(newest, Run) and not (live and sys.stderr.isatty()):
         print_run(Console(stderr=True), newest)
+
+
+def print_value(value: Any, name: str) -> None:
+    """Print what a task or pipeline returned: of a frame a preview, of None nothing."""
+    from glacier.console import print_preview
+    from glacier.frames import look_at
+    from glacier.resources import Preview
+
+    found = look_at(value, name)
+    if isinstance(found, Preview):
+        print_preview(console(), found)
+    elif found is not None:
+        print(found)
+
+
+def plain_value(value: Any, name: str) -> Any:
+    """Return the same for JSON."""
+    from glacier.frames import look_at
+    from glacier.resources import Preview
+
+    found = look_at(value, name)
+    return found.plain() if isinstance(found, Preview) else found
 
 
 def print_json(value: Any) -> None:

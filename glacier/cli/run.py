@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from glacier.cli.app import app
-from glacier.cli.options import Debug, EnvName, Params, Progress, Target, Yes, pipeline_of
+from glacier.cli.options import (
+    Debug,
+    EnvName,
+    Force,
+    From,
+    Only,
+    Params,
+    Progress,
+    Read,
+    Target,
+    Until,
+    Yes,
+    part_of,
+    pipeline_of,
+)
 from glacier.cli.printing import told
 
 __all__ = ["run"]
-
-Tasks = list[str] | None
 
 
 @app.command()
@@ -20,10 +32,11 @@ def run(
     target: Target,
     *,
     param: Params = None,
-    only: Annotated[Tasks, typer.Option("--only", metavar="TASK", help="Run this task only; may be repeated.")] = None,
-    from_: Annotated[Tasks, typer.Option("--from", metavar="TASK", help="Run it and all that needs it.")] = None,
-    until: Annotated[Tasks, typer.Option("--until", metavar="TASK", help="Run it and all that it needs.")] = None,
-    force: Annotated[Tasks, typer.Option("--force", metavar="TASK", help="Run it even when it is cached.")] = None,
+    only: Only = None,
+    from_: From = None,
+    until: Until = None,
+    force: Force = None,
+    read: Read = None,
     on_error: Annotated[str, typer.Option("--on-error", metavar="fail|continue", help="After a failure.")] = "fail",
     max_workers: Annotated[int | None, typer.Option("--max-workers", min=1, help="Tasks side by side.")] = None,
     env: EnvName = None,
@@ -38,8 +51,7 @@ def run(
 
     pipeline = pipeline_of(target, env)
     pipeline.env.guard = None if yes else guard(agreed)
-    chosen: dict[str, Any] = {"only": only, "from_": from_, "until": until, "force": force}
-    options = {name: tuple(tasks) for name, tasks in chosen.items() if tasks}
+    options = part_of(only, from_, until, force, read)
     told(
         pipeline,
         lambda shown: pipeline.run(

@@ -37,6 +37,7 @@ from glacier.execution.memory import MISSING
 from glacier.execution.plans import Plans, is_narrow, kept
 from glacier.execution.ready import Ready
 from glacier.execution.selection import is_forced
+from glacier.execution.stepping import Stopped
 from glacier.execution.steps import Facts, StepRun
 from glacier.recording.live import Deferred, plain
 from glacier.recording.steps import ATOMS, NOTHING, replaced
@@ -364,9 +365,10 @@ class Engine:
         step.began = began = time.perf_counter()
         facts = step.facts
         worker.step = step
+        gate = None if self._gate is None else self._gate_of(step, self._gate)
         try:
-            if self._gate is not None:
-                self._gate.before(step)
+            if gate is not None:
+                gate.before(step)
                 step.began = began = time.perf_counter()
             value = self._call(step, facts)
             step.seconds = seconds = time.perf_counter() - began
@@ -378,8 +380,15 @@ class Engine:
         if step.stored is None:
             step.args = ()
             step.kwargs = NOTHING
-        if self._gate is not None:
-            self._gate.after(step)
+        if gate is not None:
+            gate.after(step)
+
+    def _gate_of(self, step: StepRun, gate: Gate) -> Gate | None:
+        """Return the gate before a step; a step that the resumed run did passes by, and is noted."""
+        if not self._resumes or self._memory is None or not self._memory.is_settled(step):
+            return gate
+        gate.again.append(step.name)
+        return None
 
     def _call(self, step: StepRun, facts: Facts) -> Any:
         """Return the value of a task."""
@@ -503,7 +512,7 @@ class Engine:
 
     def _note_failure(self, step: StepRun, error: BaseException) -> None:
         step.failure = error
-        if self.closed:
+        if self.closed or isinstance(error, Stopped):
             return
         if self._plans.any and isinstance(error, Exception):
             self._plans.blame(step, error)

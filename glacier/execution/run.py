@@ -17,6 +17,7 @@ from glacier import context
 from glacier.execution.engine import Engine
 from glacier.execution.events import Stream
 from glacier.execution.selection import Selection, check_forced
+from glacier.execution.stepping import Stopped
 from glacier.execution.steps import State, StepRun
 from glacier.recording import RecordedPipeline, replaced, sites
 from glacier.recording.live import LiveRecorder, plain
@@ -168,6 +169,9 @@ def execute(run: Run, pipeline: RecordedPipeline, env: Any, body: Callable[[], A
         while not over.wait(_SLICE):
             engine.nudge()
         succeeded, value = outcome[0]
+        if isinstance(value, Stopped):
+            _over(run, value.state, start)
+            raise value
         if isinstance(value, KeyboardInterrupt) and not succeeded:
             # Polars raises one in the thread of the query as well: the caller's own is on its way.
             time.sleep(_GRACE)
@@ -209,7 +213,11 @@ def _over(run: Run, state: State, start: float, error: BaseException | None = No
                 if run.events:
                     run.tell("skipped", step)
                 continue
-            settled = step.state == "recorded" and run.memory is not None and run.memory.is_settled(step)
+            settled = run.memory is not None and run.memory.is_settled(step)
+            if state == "paused" and not settled:
+                step.state, step.failure = "recorded", None
+                continue
+            settled = settled and step.state == "recorded"
             step.state = "cached" if settled else "cancelled"
             if run.memory is not None and not settled and step.task is not None:
                 run.memory.lost(step)

@@ -6,7 +6,7 @@ import contextvars
 import ctypes
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from glacier import context
 from glacier.recording.live import plain
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from glacier.execution.steps import State, StepRun
     from glacier.recording.live import Deferred
 
-__all__ = ["Gate", "Stepped", "Stepper"]
+__all__ = ["Gate", "Stepped", "Stepper", "Stopped"]
 
 _SLICE = 0.1
 """Seconds for which the caller waits at a time, so that it can be interrupted."""
@@ -38,14 +38,24 @@ class Stepped:
     value: Any = field(repr=False)
 
 
+class Stopped(KeyboardInterrupt):
+    """The run ends before this step: it is `"paused"`, to be gone on with, or `"cancelled"`."""
+
+    def __init__(self, state: Literal["paused", "cancelled"]) -> None:
+        super().__init__(state)
+        self.state: Literal["paused", "cancelled"] = state
+
+
 class Gate:
-    """Lets the steps of a run pass one at a time."""
+    """Lets the steps of a run pass one at a time; `again` names those that had to run once more for their values."""
 
     def __init__(self) -> None:
         self.passed: Stepped | None = None
         self.over = False
+        self.again: list[str] = []
         self._open = False
-        self._closed = False
+        self._holds = False
+        self._closed: Literal["paused", "cancelled"] | None = None
         self._handle: Deferred | None = None
         self._changed = threading.Condition()
 
@@ -53,15 +63,17 @@ class Gate:
         """Hold a step until it may pass.
 
         Raises:
-            KeyboardInterrupt: the gate was closed.
+            Stopped: the gate was closed.
         """
         with self._changed:
             self._handle = step.handle
+            self._holds = True
             step.state = "ready"
+            self._changed.notify_all()
             self._changed.wait_for(lambda: self._open or self._closed)
-            self._open = False
+            self._open = self._holds = False
             if self._closed:
-                raise KeyboardInterrupt
+                raise Stopped(self._closed)
             step.state = "running"
 
     def after(self, step: StepRun) -> None:
@@ -88,10 +100,16 @@ class Gate:
                 self._changed.wait(_SLICE)
             return self.passed
 
-    def close(self) -> None:
+    def settle(self) -> None:
+        """Wait until a step is held, or the run is over."""
+        with self._changed:
+            while not (self._holds or self.over):
+                self._changed.wait(_SLICE)
+
+    def close(self, state: Literal["paused", "cancelled"]) -> None:
         """Let nothing pass any more."""
         with self._changed:
-            self._closed = True
+            self._closed = state
             self._changed.notify_all()
 
 
@@ -116,6 +134,11 @@ class Stepper:
         return self._gate.over
 
     @property
+    def failed(self) -> bool:
+        """Whether the run is over because something was raised, be it an interrupt."""
+        return bool(self._outcome) and not self._outcome[0][0]
+
+    @property
     def result(self) -> Any:
         """What the pipeline returned, None before its end."""
         return self._outcome[0][1] if self._outcome and self._outcome[0][0] else None
@@ -132,27 +155,47 @@ class Stepper:
         self._start()
         try:
             passed = self._gate.let_one_pass()
+            failed = passed is None or passed.state == "failed"
+            if failed:
+                self._wait()
         except KeyboardInterrupt:
             self._interrupt()
             raise
-        failed = passed is None or passed.state == "failed"
-        if failed:
-            self._wait()
         self.run = self._last_run()
-        if failed and not self._outcome[0][0]:
+        if failed and self.failed:
             raise self._outcome[0][1]
         return passed
 
+    @property
+    def again(self) -> list[str]:
+        """The tasks of a resumed run that ran once more, since another one needed a value that was not kept."""
+        return self._gate.again
+
     def close(self) -> None:
         """End the run here; what has not run is cancelled."""
-        self._gate.close()
+        self._stop("cancelled")
+
+    def pause(self) -> None:
+        """End the run here, or where its body ends without another task; a paused one can be resumed.
+
+        Raises:
+            Exception: the error of the body behind the last task.
+        """
+        if self._thread is not None:
+            self._gate.settle()
+        self._stop("paused")
+        if self.failed and not isinstance(self._outcome[0][1], Stopped):
+            raise self._outcome[0][1]
+
+    def _stop(self, state: Literal["paused", "cancelled"]) -> None:
+        self._gate.close(state)
         if self._thread is not None:
             self._thread.join()
         self._gate.end()
 
     def _interrupt(self) -> None:
         """Interrupt the run as if it were this thread that waits for it."""
-        self._gate.close()
+        self._gate.close("cancelled")
         if self._thread is not None and self._thread.ident is not None:
             ident = ctypes.c_ulong(self._thread.ident)
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, ctypes.py_object(KeyboardInterrupt))

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Facts", "State", "StepRun"]
 
-State = Literal["recorded", "ready", "running", "planned", "done", "cached", "failed", "skipped", "cancelled"]
-"""The states of a step, as `engine` explains them; a run as a whole has some of them too."""
+State = Literal["recorded", "ready", "running", "planned", "done", "cached", "failed", "skipped", "cancelled", "paused"]
+"""The states of a step, as `engine` explains them; a run as a whole has some of them too, and may be `paused`."""
 
 
 class StepRun(LiveStep):

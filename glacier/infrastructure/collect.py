@@ -176,6 +176,10 @@ class _Collector:
         label = self._label(self.names, side, found, name[1])
         config = _typed(side.provider.bucket_class, effective, f"bucket {name[1]!r}")
         paths = tuple(sorted({each.path for each in found}))
+        if PLACEHOLDER in paths:
+            raise InfrastructureError(
+                f"bucket {name[1]!r} has the placeholder {PLACEHOLDER!r} as its path", hint="name a real one"
+            )
         if config.existing:
             self._warn_of_ignored(name[1], effective)
         side.buckets[name[1]] = BucketNeed(name[1], label, config, effective, paths, registered)
@@ -187,7 +191,7 @@ class _Collector:
     def _warn_of_ignored(self, name: str, effective: Effective) -> None:
         said = {row.setting.partition(".")[0] for row in effective.rows if row.level == "resource"} - _OF_EXISTING
         if said:
-            self._warn(f"bucket {name} is there already: its {', '.join(sorted(said))} are left as they are there")
+            self._warn(f"bucket {name} is there already; nothing is done about its {', '.join(sorted(said))}")
 
     def _function(self, name: tuple[int, str], found: list[Serverless]) -> None:
         side, what = self.sides[name[0]], f"function {name[1]!r}"
@@ -343,6 +347,12 @@ class _Collector:
         if self._computes_here:
             self._warn(f"pipeline {pipeline.name}: its functions run on this machine, where nothing keeps its schedule")
             return
+        given = pipeline.signature.known(pipeline.name, self.env, {})
+        if lacking := [each.name for each in pipeline.signature.parameters.values() if _is_lacking(each, given)]:
+            self._warn(
+                f"pipeline {pipeline.name}: its schedule starts it without parameters, and it needs "
+                f"{', '.join(lacking)}; give them defaults"
+            )
         timeout = _longest([node.config for node in recorded.trace.graph.tasks])
         function = self._own_function(f"{pipeline.name}-runner", pipeline.fn, timeout, f"pipeline {pipeline.name}")
         code = pipeline.fn.__code__
@@ -498,6 +508,11 @@ def _longest(tasks: Sequence[Mapping[str, Any]]) -> float | None:
     if not timeouts or None in timeouts:
         return None
     return sum(timeout * (1 + each.get("retries", 0)) for timeout, each in zip(timeouts, tasks, strict=True))
+
+
+def _is_lacking(parameter: inspect.Parameter, given: Mapping[str, Any]) -> bool:
+    some = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    return not some and parameter.default is parameter.empty and parameter.name not in given
 
 
 def _is_of(value: Any, fn: Callable[..., Any]) -> bool:

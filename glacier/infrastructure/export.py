@@ -110,7 +110,15 @@ def export(
     contents = _together(contents, *(each.assets for each in drawn))
     seeds = {name: text.encode() for each in drawn for name, text in _backend_files(each).items()}
     resources = {address: about for each in drawn for address, about in each.resources.items()}
-    written = write_files(output_dir, contents, seeds=seeds, resources=resources, force=force, check=check)
+    written = write_files(
+        output_dir,
+        contents,
+        seeds=seeds,
+        resources=resources,
+        pipeline="" if targets[0].whole else "-".join(drawn[0].pipelines),
+        force=force,
+        check=check,
+    )
     return _generated(drawn, written)
 
 

@@ -8,6 +8,7 @@
 | is as Glacier left it, no longer generated| removed                                                   |
 | was edited by hand                        | refused; with `force` replaced or removed                 |
 | was not written by Glacier                | refused, also with `force`                                |
+| is of another pipeline's module           | refused; with `force` replaced                            |
 | is a start for the user (`seeds`)         | written where nothing is, then the user's own             |
 
 What is refused is found before anything is written. What is about to be written stands in the manifest before it is, so
@@ -66,24 +67,27 @@ def write_files(
     *,
     seeds: Mapping[str, bytes] | None = None,
     resources: Mapping[str, str] | None = None,
+    pipeline: str = "",
     force: bool = False,
     check: bool = False,
 ) -> Written:
     """Make a folder hold `files` (contents by relative path), and nothing else of what Glacier wrote there before.
 
     Each file is replaced as a whole or not at all. `seeds` are written where nothing is and never again; `resources`
-    (the Glacier resource of each address in Terraform) are kept for `read_resources`; `check` only says what would
-    happen.
+    (the Glacier resource of each address in Terraform) are kept for `read_resources`; `pipeline` names the one that the
+    module is of, "" a whole environment; `check` only says what would happen.
 
     Raises:
-        InfrastructureError: a file was edited by hand, or is not Glacier's, and nothing has been written; or the folder
-            cannot be written.
+        InfrastructureError: a file was edited by hand, or is not Glacier's, or the folder has the module of something
+            else, and nothing has been written; or the folder cannot be written.
     """
     root = Path(folder)
     try:
+        if not force:
+            _check_module(root, pipeline)
         plan = _planned(root, files, seeds or {}, force)
         if not check:
-            _carry_out(plan, files, seeds or {}, resources or {})
+            _carry_out(plan, files, seeds or {}, {"resources": resources or {}, "module": {"pipeline": pipeline}})
     except OSError as error:
         raise InfrastructureError(
             f"{root} cannot be written: {error.strerror or error}" + (f": {error.filename}" if error.filename else ""),
@@ -111,8 +115,8 @@ def read_resources(root: Path) -> dict[str, str]:
 
 
 def _read(path: Path) -> dict[str, dict[str, str]]:
-    """Return the tables of a manifest: `files`, `resources`, and `writing`: what an unfinished call would have left."""
-    tables = ("files", "writing", "resources")
+    """Return the tables of a manifest; `writing` is what a call that did not end would have left."""
+    tables = ("files", "writing", "resources", "module")
     if not path.is_file():
         return {table: {} for table in tables}
     try:
@@ -127,6 +131,17 @@ def _read(path: Path) -> dict[str, dict[str, str]]:
     if version != _VERSION:
         raise InfrastructureError(f"{path} was written by another version of Glacier", hint="use that or a newer one")
     return read
+
+
+def _check_module(root: Path, pipeline: str) -> None:
+    """Refuse one pipeline's module where there is another one: Terraform would destroy what that has made."""
+    known = _read(root / MANIFEST)["module"].get("pipeline", pipeline)
+    if pipeline not in ("", known):
+        what = f"pipeline {known!r}" if known else "a whole environment"
+        raise InfrastructureError(
+            f"{root} has the module of {what}, which that of pipeline {pipeline!r} would replace",
+            hint="give it a folder of its own, or export the environment: env.export; force=True (--force) replaces it",
+        )
 
 
 def _planned(root: Path, files: Mapping[str, bytes], seeds: Mapping[str, bytes], force: bool) -> Written:
@@ -198,23 +213,23 @@ def _plan(root: Path, files: Mapping[str, bytes], seeds: Mapping[str, bytes], go
 
 
 def _carry_out(
-    plan: Written, files: Mapping[str, bytes], seeds: Mapping[str, bytes], resources: Mapping[str, str]
+    plan: Written, files: Mapping[str, bytes], seeds: Mapping[str, bytes], more: Mapping[str, Mapping[str, str]]
 ) -> None:
     manifest = plan.folder / MANIFEST
     after = {name: hashlib.sha256(files[name]).hexdigest() for name in sorted(files)}
     if not plan.clean:
-        before = _read(manifest)
-        _keep(manifest, {**before, "writing": after})
+        _keep(manifest, {**_read(manifest), "writing": after})
         _sweep({(plan.folder / name).parent for name in (*files, *seeds)})
     for name in (*plan.new, *plan.changed):
         _write(plan.folder / name, files[name] if name in files else seeds[name])
     for name in plan.removed:
         (plan.folder / name).unlink()
-    _keep(manifest, {"files": after, "resources": {name: resources[name] for name in sorted(resources)}})
+    _keep(manifest, {"files": after, **more})
 
 
 def _keep(path: Path, tables: Mapping[str, Mapping[str, str]]) -> None:
-    contents = f"{json.dumps({'version': _VERSION, **tables}, indent=2, ensure_ascii=False)}\n".encode()
+    ordered = {table: {name: given[name] for name in sorted(given)} for table, given in tables.items()}
+    contents = f"{json.dumps({'version': _VERSION, **ordered}, indent=2, ensure_ascii=False)}\n".encode()
     if not path.is_file() or path.read_bytes() != contents:
         _write(path, contents)
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from glacier.errors import InfrastructureError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 __all__ = ["complaints", "lines", "program", "run", "said", "worded"]
@@ -39,22 +39,25 @@ def program() -> str:
 
 
 def run(
-    folder: Path, command: str, *options: str, allowed: Sequence[int] | None = (0,)
+    folder: Path, command: str, *options: str, allowed: Sequence[int] | None = (0,), **variables: str
 ) -> subprocess.CompletedProcess[str]:
     """Run a command in a folder and return what it said; with `allowed` None every exit code is.
+
+    The user's CLI configuration is in force, as `TF_CLI_CONFIG_FILE` names it from the working directory; `variables`
+    are further ones of its environment.
 
     Raises:
         InfrastructureError: the program is not installed, or its exit code is not allowed.
         KeyboardInterrupt: it was interrupted, and Terraform has come to its end.
     """
-    done = _done([program(), command, *options], folder)
+    done = _done([program(), f"-chdir={folder}", command, *options], variables)
     if allowed is not None and done.returncode not in allowed:
         why = said(done)
         raise InfrastructureError(f"terraform {command} in {folder} failed: {why}", hint=_next_step(why))
     return done
 
 
-def _done(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+def _done(command: list[str], variables: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     """Run Terraform in a session of its own, with files for what it says.
 
     So it outlives this process: killed in the midst of an apply, or by a pipe that nobody reads, it would leave a lock,
@@ -63,8 +66,7 @@ def _done(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(  # noqa: S603 - the program is terraform, the arguments are ours
             command,
-            cwd=folder,
-            env={**os.environ, **_OWN},
+            env={**os.environ, **_OWN, **variables},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=errors,

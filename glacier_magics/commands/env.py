@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from glacier.addresses import fields_of
+from glacier_magics.session import MAKE
 from glacier_magics.views import Table
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from glacier_magics.parsing import Parser
     from glacier_magics.session import Session
 
-__all__ = ["arguments", "run"]
+__all__ = ["arguments", "environments", "run"]
 
 
 def arguments(parser: Parser) -> None:
@@ -35,12 +36,13 @@ def arguments(parser: Parser) -> None:
 def run(session: Session, given: argparse.Namespace) -> Any:
     """List, switch or make."""
     if given.name is None:
-        return _list(session)
+        return environments(session)
     env = _wanted(session, given)
     if given.variable is None:
-        return session.enter(env)
-    session.bind(given.variable, env)
-    return env
+        session.enter(env)
+    else:
+        session.bind(given.variable, env)
+    return env.card() if given.json else env
 
 
 def _wanted(session: Session, given: argparse.Namespace) -> GlacierEnv:
@@ -51,10 +53,11 @@ def _wanted(session: Session, given: argparse.Namespace) -> GlacierEnv:
     return session.make(given.name, given.provider, fields_of("", kind, pairs, given.region), given.protect)
 
 
-def _list(session: Session) -> Table:
+def environments(session: Session) -> Table:
+    """Return the list of environments, those of the project and those of the notebook."""
     entries = {} if session.project is None else {each.name: each for each in session.project.entries}
     rows = [_row(session, name, entries.get(name)) for name in session.known()]
-    note = "" if rows else "none yet: %glacier env dev --provider local, or write a glacier.toml"
+    note = "" if rows else f"none yet: {MAKE}, or write a glacier.toml"
     return Table("environments", ("", "environment", "provider", "extends", "protected", "from"), rows, note)
 
 

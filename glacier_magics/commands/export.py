@@ -33,7 +33,7 @@ def arguments(parser: Parser) -> None:
     parser.add("--check", action="store_true", help="write nothing: what would change, fmt, validate")
     parser.add("--format", choices=["hcl", "json"], default="hcl", help="hcl, or json for Terraform's JSON form")
     parser.add("--force", action="store_true", help="replace files that were edited by hand")
-    parser.add("-p", "--param", action="append", default=[], metavar="KEY=VALUE", help="a parameter of the pipeline")
+    parser.add_parameters()
 
 
 def run(session: Session, given: argparse.Namespace) -> Any:

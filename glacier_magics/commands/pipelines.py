@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from glacier.overview import pipeline_row
+from glacier.tables import counted
 from glacier_magics.views import Table
 
 if TYPE_CHECKING:
@@ -30,9 +32,6 @@ def run(session: Session, given: argparse.Namespace) -> Any:
 
 
 def _row(session: Session, env: GlacierEnv, name: str) -> tuple[str, ...]:
-    pipeline = env.find_pipeline(name)
-    run, stale = pipeline.last_run, session.stale.of(env, name)
-    seconds = "" if run is None or run.seconds is None else f"{run.seconds:.2f}"
-    about = (pipeline.fn.__doc__ or "").strip().partition("\n")[0]
-    last = ("", "") if run is None else (run.id, run.state)
-    return (name, *last, seconds, f"{len(stale)} steps" if stale else "", about)
+    row, stale = pipeline_row(env.find_pipeline(name)), session.stale.of(env, name)
+    seconds = "" if row.seconds is None else f"{row.seconds:.2f}"
+    return (name, row.run, row.state, seconds, counted(len(stale), "step") if stale else "", row.about)

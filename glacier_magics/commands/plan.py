@@ -25,7 +25,7 @@ def arguments(parser: Parser) -> None:
     selecting(parser)
     parser.add("--env", names="environments", help="in this environment")
     parser.add("--read", names="environments", help="reading from this environment")
-    parser.add("-p", "--param", action="append", default=[], metavar="KEY=VALUE", help="a parameter of the pipeline")
+    parser.add_parameters()
 
 
 def run(session: Session, given: argparse.Namespace) -> Any:

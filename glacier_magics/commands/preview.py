@@ -27,7 +27,7 @@ def arguments(parser: Parser) -> None:
     parser.add("resource", names="previewable", help="a resource, RESOURCE/OBJECT, an address, or a frame's variable")
     parser.add("-n", "--limit", type=int, default=20, help="rows to show (20)")
     parser.add("--columns", metavar="A,B", names="columns", help="columns to show")
-    parser.add("--where", metavar="EXPR", help="rows to show, in SQL: 'amount > 100'")
+    parser.add("--where", metavar="EXPR", names="where", help="rows to show, in SQL: 'amount > 100'")
     parser.add("--env", names="environments", help="another environment than the current one")
 
 

@@ -1,6 +1,7 @@
 """`%glacier resume RUN`: go on with a run that failed, was interrupted or whose kernel died.
 
-What succeeded is not run again, unless its code has changed. -p gives a parameter that the journal does not keep.
+What succeeded is not run again, unless its code or that of a helper has changed; a changed value of a global does not
+count, and a line says so. -p gives a parameter that the journal does not keep.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from glacier_magics.watching import watched
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Mapping
 
+    from glacier import Pipeline
     from glacier_magics.parsing import Parser
     from glacier_magics.session import Session
 
@@ -22,7 +25,7 @@ __all__ = ["arguments", "run"]
 def arguments(parser: Parser) -> None:
     """Take a run and what it needs again."""
     parser.add("run", names="runs", help="a run's id, or the beginning of it")
-    parser.add("-p", "--param", action="append", default=[], metavar="KEY=VALUE", help="a parameter of the pipeline")
+    parser.add_parameters()
     parser.add("-o", "--output", metavar="VAR", help="the variable for what it returns")
     parser.add("--env", names="environments", help="another environment than the current one")
     parser.add("--yes", action="store_true", help="write to a protected environment without being asked")
@@ -37,10 +40,20 @@ def run(session: Session, given: argparse.Namespace) -> Any:
     pipeline = session.pipeline(record.pipeline, env.name) if known else env.find_pipeline(record.pipeline)
     params = arguments_of(pipeline, given.param)
     session.check_name(given.output)
-    shown = {**record.parameters, **params}
+    shown, stale = {**record.parameters, **params}, session.stale.of(env, pipeline.name)
     with session.agreeing(given.yes), watched(session, pipeline, shown) as listeners:
         value = pipeline.resume(record, listeners=listeners, progress=False, **params)
+    _say_what_is_old(session, pipeline, stale)
     if given.output is None:
         return value
     session.bind(given.output, value)
     return None
+
+
+def _say_what_is_old(session: Session, pipeline: Pipeline, stale: Mapping[str, str]) -> None:
+    """Name the tasks that were taken over although something that they depend on has changed, such as a global."""
+    run = session.run_here(pipeline)
+    taken = [] if run is None else [each for each in run.tasks if each.state == "cached" and each.stored is None]
+    old = [f"{each.name} ({stale[each.key]})" for each in taken if each.key in stale]
+    if old:
+        print(f"taken over with results of earlier: {', '.join(old)} | all anew: %glacier run {pipeline.name}")

@@ -30,7 +30,7 @@ def arguments(parser: Parser) -> None:
     selecting(parser)
     parser.add("--env", names="environments", help="run it in this environment")
     parser.add("--read", names="environments", help="read from this environment, write to the other")
-    parser.add("-p", "--param", action="append", default=[], metavar="KEY=VALUE", help="a parameter of the pipeline")
+    parser.add_parameters()
     parser.add("-o", "--output", metavar="VAR", help="the variable for what it returns")
     parser.add("--mode", choices=list(MODES), default="local", help="local, analyze or generate (local)")
     parser.add("--keep-going", action="store_true", help="after a failure run all that does not need what failed")

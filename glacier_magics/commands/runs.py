@@ -24,8 +24,11 @@ def arguments(parser: Parser) -> None:
 
 def run(session: Session, given: argparse.Namespace) -> Any:
     """List the runs, or show one."""
-    history = (session.env if given.env is None else session.named(given.env)).runs
+    env = session.env if given.env is None else session.named(given.env)
+    history = env.runs
     if given.run is not None:
         return history[str(given.run)]
     found = history if given.pipeline is None else history.of(given.pipeline)
+    if given.pipeline is not None and not found:
+        env.find_pipeline(given.pipeline)
     return With(found, lambda: [each.plain() for each in found])

@@ -1,12 +1,13 @@
 """`%glacier step PIPELINE`: run the next ready task only, and show what it returns; again for the next.
 
-The picture shows how far it is. When all tasks have run, the cell's value is what the pipeline returns. After a
-failure, and when the cell of a task was run again, the next step goes on with what is done already. --restart begins
-anew, --end runs no more of it.
+The picture shows how far it is. When all tasks have run, the cell's value is what the pipeline returns. A step that
+failed or was interrupted is tried again by the next one, which also takes a task as its cell has it by now. --restart
+begins anew, --end runs no more of it.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from glacier.frames import look_at
@@ -30,7 +31,7 @@ __all__ = ["arguments", "run"]
 def arguments(parser: Parser) -> None:
     """Take a pipeline, and what is done with its run."""
     parser.add("pipeline", nargs="?", names="pipelines", help="a pipeline; may be left out where there is only one")
-    parser.add("-p", "--param", action="append", default=[], metavar="KEY=VALUE", help="a parameter of the pipeline")
+    parser.add_parameters()
     parser.add("-o", "--output", metavar="VAR", help="the variable for what the task returns (NAME_result)")
     parser.add("--restart", action="store_true", help="begin with the first task")
     parser.add("--end", action="store_true", help="run no more of it")
@@ -42,13 +43,15 @@ def run(session: Session, given: argparse.Namespace) -> Any:
     pipeline = session.pipeline(given.pipeline)
     params = arguments_of(pipeline, given.param)
     session.check_name(given.output)
-    if given.restart or given.end:
-        session.leave(pipeline)
+    left = session.leave(pipeline) if given.restart or given.end else False
     if given.end:
-        return Text(f"{pipeline.name} ends here")
+        return Text(f"{pipeline.name} ends here" if left else f"nothing of {pipeline.name} is under way")
     with session.agreeing(given.yes):
         stepper = session.stepper(pipeline, params)
     passed = _next(session, pipeline, params, stepper)
+    if stepper.again:
+        print(f"once more, since their values could not be kept: {', '.join(stepper.again)}")
+        stepper.again.clear()
     if passed is None:
         session.leave(pipeline)
         return stepper.result
@@ -64,6 +67,7 @@ def _next(session: Session, pipeline: Pipeline, params: Any, stepper: Stepper) -
         with session.agreeing(True):
             return stepper.next()
     except BaseException:
-        show(session, pipeline, params)
+        with suppress(Exception):
+            show(session, pipeline, params)
         session.pause(pipeline)
         raise

@@ -173,7 +173,7 @@ class Board(Shown):
 
 class Live(Board):
     """A board that listens to a run. Between entry and exit of its context it stands in the notebook as a widget;
-    then the same output becomes static, so that every viewer shows the last states.
+    then the same output becomes static, so that every viewer shows the last states. It can follow further runs.
     """
 
     def __init__(
@@ -208,16 +208,44 @@ class Live(Board):
     ) -> None:
         self.finish()
 
+    @property
+    def moves(self) -> bool:
+        """Whether it is a widget now, which follows a run."""
+        return self._thread is not None
+
     def show(self) -> None:
         """Show the board as a widget where there is a notebook; elsewhere nothing, until it is over."""
-        if self.enliven() is None or self._handle is not None:
+        if self._thread is not None or self.enliven() is None:
             return
-        from IPython.display import display  # pyright: ignore[reportUnknownVariableType]
-
-        data = {**self.front._repr_mimebundle_()[0], "text/plain": self._lines(self.ledger.entries())}
-        self._handle = display(data, raw=True, display_id=True)
+        self._put({**self.front._repr_mimebundle_()[0], "text/plain": self._lines(self.ledger.entries())})
+        self._over.clear()
         self._thread = threading.Thread(target=self._report, name="glacier-live", daemon=True)
         self._thread.start()
+
+    def stand(self) -> None:
+        """Show the board static, as it is; where there is a notebook, in the output that it has already."""
+        if self.enliven() is None:
+            print(self)
+            return
+        self.flush()
+        self._put(self._bundle())
+
+    def redrawn(self, graph: Graph) -> Live:
+        """Return a board of another graph that takes the place of this one, once it is shown."""
+        made = Live(graph, env=self.env, values=self.values, view=self.view)
+        made._handle = self._handle
+        if self.front is not None:
+            self.front.close()
+        return made
+
+    def _put(self, data: dict[str, Any]) -> None:
+        """Make data the board's output: a new one, or in the place of what it was."""
+        from IPython.display import display  # pyright: ignore[reportUnknownVariableType]
+
+        if self._handle is None:
+            self._handle = display(data, raw=True, display_id=True)
+        else:
+            self._handle.update(data, raw=True)
 
     def finish(self, run: Run | RunRecord | None = None) -> None:
         """Say the last states, and make the output static; `run` adds what events did not tell."""
@@ -225,13 +253,11 @@ class Live(Board):
             self.ledger.record(run)
         self._over.set()
         self._news.set()
-        if self._thread is not None:
-            self._thread.join()
-        if self._handle is not None:
-            self.flush()
-            self._handle.update(self._bundle(), raw=True)
-        elif not in_notebook():
-            print(self)
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.join()
+        if self._handle is not None or not in_notebook():
+            self.stand()
 
     def flush(self) -> None:
         """Tell the page what has changed."""

@@ -50,7 +50,7 @@ _STATE = {
 }
 _WORDS = {"recorded": "waiting", "interrupted": "cancelled"}
 _BEGUN = frozenset(_STATE.values())
-_ENDS = frozenset({"done", "planned", "failed", "cancelled"})
+_ENDS = frozenset({"done", "planned", "failed", "cancelled", "paused"})
 _ERROR = 4000
 _LINES = 200
 _LOG = 8000
@@ -94,12 +94,21 @@ class Ledger:
 
     def _note_run(self, event: Event) -> None:
         if event.kind == "run_started":
+            if self.id:
+                self._forget()
             self.id, self.state = event.run, "running"
             self._each(lambda key: "waiting")
         elif event.kind == "run_finished":
             self.seconds, self.error = event.seconds, event.error or ""
             known = event.detail if event.detail in _ENDS else ""
             self._close(known or ("failed" if event.error else "done"))
+
+    def _forget(self) -> None:
+        """Forget what an earlier run came to."""
+        self._steps = {key: _Step() for key in self._steps}
+        self._changed |= self._steps.keys()
+        self._told |= self._steps.keys()
+        self.seconds, self.error = None, ""
 
     def _note_step(self, step: _Step, event: Event) -> None:
         if event.kind == "log":
@@ -140,7 +149,7 @@ class Ledger:
 
     def _close(self, state: str) -> None:
         self.state = state
-        if state in ("running", "waiting"):
+        if state in ("running", "waiting", "paused"):
             return
         conditional = {node.key for node in self.sheet.graph if node.condition}
         self._each(lambda key: "skipped" if key in conditional else "cancelled")

@@ -10,6 +10,7 @@ from itertools import islice
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
+from glacier.card import card_of
 from glacier.errors import GlacierError, ObjectNotFoundError
 from glacier.resources import Bucket
 from glacier.resources.border import crossing
@@ -148,7 +149,7 @@ class Shelves(Shown):
         self.env = env
         self.glob = glob
         described = env.describe()
-        self.provider = str(described.provider["type"]).removesuffix("Provider")
+        self.card = card_of(described)
         known = env.resources
         self.shelves = [
             Shelf(each, known[each.name], page)
@@ -176,7 +177,8 @@ class Shelves(Shown):
     def about(self) -> dict[str, Any]:
         """The environment and its resources, as plain data."""
         count = len(self.shelves)
-        facts = [self.provider, f"{count:,} resource{'' if count == 1 else 's'}"]
+        facts = [self.card.provider.replace("Provider", ""), f"{count:,} resource{'' if count == 1 else 's'}"]
+        facts += ["protected"] if self.card.protected else []
         return {
             "title": clean(self.env.name, 100),
             "facts": facts,

@@ -187,6 +187,11 @@ class Notebook:
         self.page.wait_for_function(f"(cell) => /[0-9]/.test({prompt})", arg=cell)
         self.idle()
 
+    def start(self, cell: int) -> None:
+        """Run one cell again, and wait for nothing."""
+        self.page.evaluate("(cell) => { jupyterapp.shell.currentWidget.content.activeCellIndex = cell; }", cell)
+        self.page.evaluate("() => { jupyterapp.commands.execute('notebook:run-cell'); }")
+
     def type_and_run(self, source: str) -> None:
         """Put a new cell below the last one, run it, and wait until the kernel is idle."""
         self.page.evaluate(

@@ -282,7 +282,7 @@ CELLS = (
     "%glacier preview sales_raw",
     "%glacier tasks",
     "%glacier pipelines",
-    "%glacier dag report",
+    "%glacier dag report --live",
     "%glacier plan report",
     "%glacier run report -o result",
     "report.run(token=SecretStr(secret('PARAMETER')), progress=True).height",

@@ -113,7 +113,7 @@ COMMANDS = (
     "%glacier preview rows --json",
     "%glacier tasks",
     "%glacier pipelines",
-    "%glacier dag broken",
+    "%glacier dag broken --live",
     "%glacier plan broken",
     "broken.run(mode='analyze')",
     "%glacier step broken",

@@ -4,6 +4,8 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from playwright.sync_api import Locator
+
 from browser.lab import Lab, Notebook
 
 PROJECT = """
@@ -89,7 +91,9 @@ def test_tab_completes_a_resource(lab: Lab, notebook: Notebook, shoot: Callable[
     editor.click()
     page.keyboard.type("%glacier preview sales")
     page.keyboard.press("Tab")
-    page.locator(".jp-Completer-item", has_text="sales_raw").wait_for()
+    offer = page.locator(".jp-Completer-item", has_text="sales_raw")
+    offer.wait_for()
+    assert offer.locator(".jp-Completer-typeExtended").inner_text() == "resource"
     shoot("offered")
     page.keyboard.press("Enter")
     written = "(n) => document.querySelectorAll('.jp-Cell .cm-content')[n].innerText"
@@ -109,6 +113,53 @@ def test_browse_and_preview(lab: Lab, notebook: Notebook, shoot: Callable[[str],
     table.get_by_role("button", name="amount").click()
     page.locator(".gl-table[data-sort='1']").wait_for()
     shoot("browsed")
+
+
+def test_a_picture_follows_every_run(lab: Lab, notebook: Notebook, shoot: Callable[[str], None]) -> None:
+    folder = project(lab, "follow", TASKS, "%glacier dag report --live", "%glacier run report -o result")
+    notebook.open("follow/follow.ipynb")
+    picture = notebook.page.locator(".jp-Notebook .jp-Cell").nth(2)
+
+    def box(name: str, state: str) -> Locator:
+        return picture.locator(f".glacier .box[data-name={name}][data-state={state}]")
+
+    for lap in ("first", "again"):
+        notebook.start_all() if lap == "first" else notebook.start(3)
+        box("extract", "running").wait_for()
+        box("save", "waiting").wait_for()
+        shoot(f"{lap}-running")
+        (folder / "go").touch()
+        box("save", "done").wait_for()
+        notebook.idle()
+        picture.locator(".glacier[data-run=done]").wait_for()
+        assert picture.locator(".glacier").count() == 1
+        (folder / "go").unlink()
+        outputs = notebook.outputs(2)
+        assert [sorted(output["data"]) for output in outputs] == [["image/png", "image/svg+xml", "text/plain"]]
+        assert all(f"✓ {name}" in outputs[0]["data"]["text/plain"] for name in ("extract", "by_category", "save"))
+        assert "✓ save" in outputs[0]["data"]["image/svg+xml"]
+    shoot("done")
+
+
+def test_a_picture_follows_steps_and_is_drawn_anew(lab: Lab, notebook: Notebook) -> None:
+    folder = project(lab, "stepped", TASKS, "%glacier dag report --live", "%glacier step report")
+    (folder / "go").touch()
+    notebook.open("stepped/stepped.ipynb")
+    notebook.run_all()
+    picture = notebook.page.locator(".jp-Notebook .jp-Cell").nth(2)
+    picture.locator(".box[data-name=extract][data-state=done]").wait_for()
+    assert "✓ extract" in notebook.outputs(2)[0]["data"]["text/plain"]
+    assert "✓ save" not in notebook.outputs(2)[0]["data"]["text/plain"]
+    notebook.type_and_run("@env.pipeline()\ndef report():\n    return by_category(extract())")
+    picture.locator(".box[data-name=by_category]").wait_for()
+    picture.locator(".box[data-name=save]").wait_for(state="detached")
+    notebook.type_and_run("report.run().height")
+    picture.locator(".box[data-name=by_category][data-state=done]").wait_for()
+    assert "✓ by_category" in notebook.outputs(2)[0]["data"]["text/plain"]
+    notebook.type_and_run("%unload_ext glacier_magics")
+    (folder / "data" / "dev" / "sales" / "raw.parquet").unlink()
+    notebook.type_and_run("try:\n    report.run()\nexcept Exception as error:\n    print('it failed')")
+    assert "✓ extract" in notebook.outputs(2)[0]["data"]["text/plain"]
 
 
 def test_a_run_is_watched(lab: Lab, notebook: Notebook, shoot: Callable[[str], None]) -> None:

@@ -50,14 +50,17 @@ class Moto:
             self._tell("reset-auth", float("inf"))
 
     def make_function(self, name: str) -> None:
-        """Create a function, with a role of its own."""
+        """Create a function, with a role of its own, unless it is there."""
+        functions = self.client("lambda")
+        if any(each["FunctionName"] == name for each in functions.list_functions()["Functions"]):
+            return
         role = self.client("iam").create_role(RoleName=f"{name}-role", AssumeRolePolicyDocument=_TRUST)["Role"]["Arn"]
         code = {"S3Bucket": "code-of-functions", "S3Key": "code.zip"}
         s3 = self.client("s3")
         s3.create_bucket(Bucket=code["S3Bucket"])
         s3.put_object(Bucket=code["S3Bucket"], Key=code["S3Key"], Body=b"Moto does not look into it")
         about = {"Runtime": "python3.12", "Handler": "handlers.clean", "Role": role, "Code": code}
-        self.client("lambda").create_function(FunctionName=name, **about)
+        functions.create_function(FunctionName=name, **about)
 
     def _tell(self, what: str, told: Any = None, expected: int = 200) -> None:
         body = None if told is None else (json.dumps(told) if isinstance(told, dict) else str(told)).encode()

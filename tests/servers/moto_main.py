@@ -2,7 +2,8 @@
 
 - Of conditions in the policy of a bucket it knows nothing: a refusal of plain HTTP would refuse everything, so that
   statements with conditions are kept and given back, and not applied.
-- A function's dead letter queue it forgets: here it does not.
+- A function's dead letter queue it forgets, and that a bucket sends its events to EventBridge it does not give back:
+  here it does.
 - A function that is not there it calls all the same: here it says so.
 - Where it holds requests to IAM's policies, it knows the call of a function by another name and on everything, and
   takes the deletion of several objects as one of the bucket: here they are what they are. Of conditions it knows none
@@ -46,6 +47,16 @@ def telling(function: LambdaFunction, *more: Any, **named: Any) -> dict[str, Any
     return {**found, "DeadLetterConfig": function.dead_letters} if function.dead_letters else found
 
 
+def answering(response: S3Response) -> Any:
+    status, headers, body = answered(response)
+    kept = response.backend.get_bucket_notification_configuration(response.bucket_name)
+    if kept is None or kept.event_bridge is None:
+        return status, headers, body
+    end = "</NotificationConfiguration>"
+    whole = re.sub(r"(<NotificationConfiguration [^>]*)/>", rf"\1>{end}", body)
+    return status, headers, whole.replace(end, f"<EventBridgeConfiguration/>{end}")
+
+
 def calling(functions: LambdaSimpleBackend, name: str, *more: Any) -> Any:
     functions.get_function(name)
     return called(functions, name, *more)
@@ -82,6 +93,7 @@ LambdaSimpleBackend.invoke = calling
 LambdaResponse._determine_resource = function
 IAMRequest.check_action_permitted = permitted
 S3Response._authenticate_and_authorize_s3_action = authorize
+answered, S3Response.get_bucket_notification = S3Response.get_bucket_notification, answering
 
 if __name__ == "__main__":
     main(["-H", "127.0.0.1", "-p", sys.argv[1]])

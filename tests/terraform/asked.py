@@ -34,10 +34,20 @@ def keys_of(moto: Moto) -> dict[str, str]:
     A bucket that names no key has the one of AWS, which everybody in the account may use through S3:
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
     """
-    s3 = moto.client("s3")
+    s3, kms = moto.client("s3"), moto.client("kms")
     named = {each["Name"]: _default(s3, each["Name"]).get("KMSMasterKeyID") for each in s3.list_buckets()["Buckets"]}
-    about = {name: moto.client("kms").describe_key(KeyId=key)["KeyMetadata"] for name, key in named.items() if key}
-    return {name: key["Arn"] for name, key in about.items() if key["KeyManager"] == "CUSTOMER"}
+    found = {name: _arn(kms, key) for name, key in named.items() if key}
+    return {name: arn for name, arn in found.items() if arn}
+
+
+def _arn(kms: Any, key: str) -> str | None:
+    """Return the ARN of a customer's key, None for one of AWS; one that is not in this account goes by its ARN."""
+    try:
+        about = kms.describe_key(KeyId=key)["KeyMetadata"]
+    except kms.exceptions.NotFoundException:
+        assert ":key/" in key, key
+        return key
+    return about["Arn"] if about["KeyManager"] == "CUSTOMER" else None
 
 
 def _default(s3: Any, bucket: str) -> Mapping[str, str]:

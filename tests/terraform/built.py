@@ -6,6 +6,7 @@ makes the same calls for the few things that a run needs.
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +131,7 @@ class Built:
     # --- what is there --------------------------------------------------------------------------------------------
 
     def stand_up(self, moto: Moto) -> None:
-        """Make the buckets, with what they encrypt by, and the functions, with their logs."""
+        """Make the buckets, with what they encrypt by, and the functions, with their logs, where they are not there."""
         s3, logs = moto.client("s3"), moto.client("logs")
         for block in self.of("aws_s3_bucket"):
             if isinstance(block.body.attributes["bucket"], str):
@@ -139,7 +140,8 @@ class Built:
         for block in self.of("aws_lambda_function"):
             moto.make_function(block.body.attributes["function_name"])
         for block in self.of("aws_cloudwatch_log_group"):
-            logs.create_log_group(logGroupName=block.body.attributes["name"])
+            with suppress(logs.exceptions.ResourceAlreadyExistsException):
+                logs.create_log_group(logGroupName=block.body.attributes["name"])
 
     def _encrypt(self, s3: Any, bucket: Block) -> None:
         chosen = self._default_of(bucket.labels[1])

@@ -156,6 +156,16 @@ def test_settings_become_blocks(tmp_path: Path) -> None:
     assert declined == ["CKV_AWS_21", "CKV_AWS_144", "CKV_AWS_145", "CKV2_AWS_6"]
 
 
+@pytest.mark.parametrize(("platform", "said", "sends"), [(True, None, True), (True, False, False), (False, True, True)])
+def test_events_are_sent_where_the_platform_or_the_bucket_says(
+    tmp_path: Path, platform: bool, said: bool | None, sends: bool
+) -> None:
+    here = env()
+    config = S3Config(platform=platform, event_notifications=said)
+    reading(here, here.provider.bucket("sales", path="x", config=config)).run(mode="generate", output_dir=tmp_path)
+    assert bool(blocks(tmp_path, "aws_s3_bucket_notification")) == sends
+
+
 def test_one_bucket_of_several_resources_is_one_resource(tmp_path: Path) -> None:
     here = env()
     config = S3Config(versioning=True)
@@ -273,10 +283,12 @@ def test_code_that_is_not_found_is_a_variable_and_said(tmp_path: Path) -> None:
     assert 'variable "cleaner_package"' in (tmp_path / "variables.tf").read_text()
 
 
-def test_a_placeholder_is_no_handler(tmp_path: Path) -> None:
+def test_a_placeholder_is_no_handler_and_no_path(tmp_path: Path) -> None:
     here = env()
     with pytest.raises(InfrastructureError, match="placeholder"):
         calling(here, here.provider.serverless("cleaner", handler="...")).run(mode="generate", output_dir=tmp_path)
+    with pytest.raises(InfrastructureError, match="placeholder"):
+        reading(here, here.provider.bucket("sales", path="...")).run(mode="generate", output_dir=tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 

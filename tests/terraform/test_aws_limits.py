@@ -9,7 +9,7 @@ import pytest
 
 from glacier import Bucket, GlacierEnv, task
 from glacier.config import AwsConfig, LambdaConfig, S3Config
-from glacier.errors import ConfigError
+from glacier.errors import ConfigError, MissingDependencyError
 from glacier.infrastructure import Blueprint
 from glacier.providers import AWSProvider
 from glacier.providers.aws.terraform import blueprint
@@ -85,13 +85,15 @@ def _arn(value: Any, names: dict[str, str]) -> str:
     return re.sub(r"\$\{aws_s3_bucket\.(\w+)\.arn\}", lambda found: f"arn:aws-us-gov:s3:::{names[found[1]]}", said)
 
 
-@pytest.mark.parametrize(("buckets", "paths"), [(1, 1), (100, 1), (1, 150), (12, 12)])
-def test_no_policy_is_longer_than_iam_takes(buckets: int, paths: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("buckets", "paths", "platform"), [(1, 1, False), (100, 1, False), (1, 150, False), (12, 12, False), (60, 1, True)]
+)
+def test_no_policy_is_longer_than_iam_takes(buckets: int, paths: int, platform: bool, tmp_path: Path) -> None:
     """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
     here = env()
     names = {f"bucket_{number}": f"a-bucket-with-quite-a-long-name-{number}" for number in range(buckets)}
     made = [
-        here.provider.bucket(name, path=f"folder/that/is/not/short/{path}.parquet")
+        here.provider.bucket(name, path=f"folder/that/is/not/short/{path}.parquet", config=S3Config(platform=platform))
         for name in names.values()
         for path in range(paths)
     ]
@@ -178,7 +180,7 @@ def test_an_existing_bucket_has_the_key_that_is_named_and_nothing_else(tmp_path:
     )
     found = moving(here, here.provider.bucket("sales", path="x", config=config)).run("generate", output_dir=tmp_path)
     assert found["warnings"] == [
-        "bucket sales is there already: its access_log_bucket, tags, versioning are left as they are there"
+        "bucket sales is there already; nothing is done about its access_log_bucket, tags, versioning"
     ]
     assert [each["resources"] for each in found["permissions"] if each["actions"][0] == "kms:Decrypt"] == [[KEY]]
 
@@ -346,3 +348,20 @@ def test_what_could_only_be_followed_roughly_is_told_of(tmp_path: Path) -> None:
     found = loops.run("generate", output_dir=tmp_path)
     assert any(line.startswith("pipeline loops: a loop over read() of unknown length") for line in found["warnings"])
     assert str(Path(__file__).parent) not in "".join(found["warnings"])
+
+
+def test_a_schedule_gives_no_parameters(tmp_path: Path) -> None:
+    here = env()
+    sales = here.register("sales", here.provider.bucket("sales", path="x.csv"))
+
+    @here.pipeline(schedule="rate(1 hour)")
+    def daily(day: str, sales: Bucket, limit: int = 3, **more: Any) -> Any:
+        return sales.read()
+
+    found = daily.run("generate", output_dir=tmp_path, day="monday")
+    assert any(
+        "starts it without parameters, and it needs day; give them defaults" in line for line in found["warnings"]
+    )
+    assert sales.path == "x.csv"
+    with pytest.raises(MissingDependencyError, match=r"parameter 'day'.*export this pipeline alone: daily\.run"):
+        here.export(tmp_path / "whole")

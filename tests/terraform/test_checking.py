@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +29,14 @@ def providers(mirrors: dict[str, Path], tmp_path: Path, monkeypatch: pytest.Monk
     settings(tmp_path, mirrors["newest"], monkeypatch)
 
 
-def settings(tmp_path: Path, mirror: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = tmp_path / "settings.tfrc"
+def written(file: Path, mirror: Path) -> Path:
+    """Write a CLI configuration that names a mirror of providers."""
     file.write_text(f'provider_installation {{\n  filesystem_mirror {{\n    path = "{mirror}"\n  }}\n}}\n')
+    return file
+
+
+def settings(tmp_path: Path, mirror: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = written(tmp_path / "settings.tfrc", mirror)
     monkeypatch.setenv("TF_CLI_CONFIG_FILE", str(file))
     monkeypatch.setenv("TF_DISABLE_PLUGIN_TLS", "1")
 
@@ -122,6 +130,52 @@ def test_a_provider_that_cannot_be_had_is_no_failure(
     assert "fmt: passed\nvalidate: not run: terraform init: " in done.output
     assert "hashicorp/aws" in done.output
     assert "name a mirror of the providers" in done.output
+
+
+@needs_terraform
+def test_a_configuration_is_found_from_the_working_directory(
+    program: Path, mirrors: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings(tmp_path, mirrors["newest"], monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TF_CLI_CONFIG_FILE", "settings.tfrc")
+    assert "fmt: passed\nvalidate: passed\n" in command(program, Path("infra")).output
+
+
+@needs_terraform
+def test_the_users_own_configuration_and_data_are_let_be(
+    program: Path, mirrors: dict[str, Path], tmp_path: Path
+) -> None:
+    """Terraform reads `~/.terraformrc`, and leaves nothing where `TF_DATA_DIR` says that it keeps its data."""
+    (home := tmp_path / "home").mkdir()
+    (data := tmp_path / "data").mkdir()
+    written(home / ".terraformrc", mirrors["newest"])
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
+    done = subprocess.run(
+        [
+            str(Path(sys.executable).with_name("glacier")),
+            "export",
+            str(program),
+            "-o",
+            str(tmp_path / "out"),
+            "--check",
+        ],
+        env={**kept, "HOME": str(home), "TF_DATA_DIR": str(data), "TF_DISABLE_PLUGIN_TLS": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert "fmt: passed\nvalidate: passed\n" in done.stdout, done.stderr
+    assert list(data.iterdir()) == []
+
+
+@needs_terraform
+def test_a_configuration_that_is_not_there_is_named(
+    program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TF_CLI_CONFIG_FILE", str(tmp_path / "nowhere.tfrc"))
+    output = command(program, tmp_path / "infra").output
+    assert "validate: not run" in output
+    assert f"TF_CLI_CONFIG_FILE names {tmp_path / 'nowhere.tfrc'}, which is not there" in output
 
 
 def test_without_terraform_each_check_says_the_next_step(

@@ -185,3 +185,16 @@ def test_a_manifest_cannot_reach_out_of_its_folder(tmp_path: Path) -> None:
         with pytest.raises(InfrastructureError, match="leads out of"):
             write_files(folder, {}, force=force)
     assert (tmp_path / "theirs.txt").read_bytes() == b"a"
+
+
+def test_one_pipelines_module_does_not_replace_another(tmp_path: Path) -> None:
+    write_files(tmp_path, FILES, pipeline="first")
+    write_files(tmp_path, FILES, pipeline="first")
+    for check in (True, False):
+        with pytest.raises(InfrastructureError, match=r"has the module of pipeline 'first'.*a folder of its own"):
+            write_files(tmp_path, {"a.tf": b"second"}, pipeline="second", check=check)
+    assert contents(tmp_path) == FILES
+    write_files(tmp_path, {"a.tf": b"second"}, pipeline="second", force=True)
+    write_files(tmp_path, FILES)
+    with pytest.raises(InfrastructureError, match="has the module of a whole environment"):
+        write_files(tmp_path, {"a.tf": b"second"}, pipeline="second")

@@ -288,6 +288,7 @@ CASES = {
     "functions": Case(("events",), _with_functions),
     "scheduled": Case(("feed",), _alone("nightly_runner")),
     "template": Case(("sales",), _alone("totals_runner")),
+    "strict": Case(("sales",), _alone("totals_runner")),
     # Functions are in the other cloud there.
     "composed": Case(("source",), lambda pipeline: {"hybrid_runner": pipeline.env.find_task("extract")}),
     "hostile": Case(("data.2024-raw",), _alone("data_2024_raw_runner")),
@@ -296,7 +297,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", EXAMPLES)
 def test_each_role_of_each_example_may_do_what_it_does_and_needs_each_statement(
     name: str, place: Place, tmp_path: Path
 ) -> None:

@@ -53,6 +53,24 @@ def test_a_check_tells_changes_and_what_terraform_says(nb: Notebook, tmp_path: P
     assert not (tmp_path / "infra").exists()
 
 
+def test_a_check_in_a_notebook_finds_the_configuration_from_its_folder(
+    nb: Notebook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TF_CLI_CONFIG_FILE", "settings.tfrc")
+    found = nb.run("%glacier export totals -o infra --check --json").value.value
+    assert {each["name"]: each["outcome"] for each in found["checks"]} == {"fmt": "passed", "validate": "passed"}
+
+
+def test_a_check_without_a_mirror_is_said_to_have_not_run(
+    nb: Notebook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "empty").mkdir()
+    settings(tmp_path, tmp_path / "empty", monkeypatch)
+    shown = nb.run("%glacier export totals -o infra --check")
+    assert "fmt: passed\nvalidate: not run: terraform init: " in shown.text
+    assert "name a mirror of the providers in its CLI configuration" in shown.text
+
+
 def test_a_check_that_fails_fails_the_cell(nb: Notebook, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("glacier.infrastructure.export.hcl", lambda blocks, header: "locals {\n  x = var.y\n}\n")
     shown = nb.fail("%glacier export -o infra --check")

@@ -9,6 +9,7 @@
 | values.py   | which values are kept, and in which form                                        |
 | identity.py | what makes a step of one run the same as one of another                         |
 | resume.py   | an earlier run, as a later one that goes on with it asks it                     |
+| ending.py   | forgetting what nobody will go on with                                          |
 | history.py  | looking back, with the frozen data of records.py                                |
 | logs.py     | the lines that tasks print and log                                              |
 | owner.py    | whether the process of a run still lives                                        |

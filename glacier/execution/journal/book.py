@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from glacier.recording.live import LiveRecorder
     from glacier.recording.steps import Spot
 
-__all__ = ["Book", "Plan"]
+__all__ = ["Book", "Plan", "target_of"]
 
 _JSON = frozenset({type(None), bool, int, float, str})
 _HEAVY = 1024 * 1024
@@ -321,7 +321,7 @@ def _columns(run: Run, plan: Plan) -> dict[str, Any]:
         "options": json.dumps(_options(plan.options)),
         "config": _config_hash(plan.env),
         "versions": _versions(),
-        "target": _target(plan.pipeline),
+        "target": target_of(plan.pipeline),
         "folder": str(Path.cwd()),
         "resumes": None if plan.resumes is None else plan.resumes.id,
         "pid": os.getpid(),
@@ -367,7 +367,7 @@ def _versions() -> str:
     return json.dumps({"python": sys.version.split()[0], **named})
 
 
-def _target(pipeline: Any) -> str | None:
+def target_of(pipeline: Any) -> str | None:
     """Return file and name of a pipeline as `glacier run` takes them, None where it was not defined in a file."""
     from glacier.recording import sites
 

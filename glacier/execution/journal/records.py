@@ -68,10 +68,10 @@ class TaskRecord:
 class RunRecord:
     """One run out of the journal.
 
-    `state` is one of running, done, failed, cancelled, interrupted (its process died in the midst of it); `started` a
-    time in UTC; `parameters` the pipeline's own, those that are secret or no JSON as `"..."` in `hidden`; `target` the
-    file and pipeline as `glacier run` takes it, None for a notebook; `config` a hash of the environment's settings;
-    `resumes` the run that this one went on with.
+    `state` is one of running, done, failed, cancelled, paused (between two steps), interrupted (its process died in
+    the midst of it), ended (between two steps, for good); `started` a time in UTC; `parameters` the pipeline's own,
+    those that are secret or no JSON as `"..."` in `hidden`; `target` the file and pipeline as `glacier run` takes it,
+    None for a notebook; `config` a hash of the environment's settings; `resumes` the run that this one went on with.
     """
 
     id: str
@@ -127,7 +127,7 @@ class RunRecord:
     @property
     def resumable(self) -> bool:
         """Whether it ended before all was done."""
-        return self.state in {"failed", "cancelled", "interrupted"}
+        return self.state in {"failed", "cancelled", "paused", "interrupted"}
 
     def states(self) -> Mapping[str, str]:
         """Return the state of every step by its key, as `Graph.picture` takes it."""

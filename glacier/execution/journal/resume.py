@@ -126,7 +126,8 @@ def check(record: RunRecord, pipeline: str, environment: str) -> None:
             hint="resume it from that pipeline",
         )
     if not record.resumable:
-        hint = "start a new run" if record.state == "done" else "wait until it is over, or end its process"
+        over = record.state in {"done", "ended"}
+        hint = "start a new run" if over else "wait until it is over, or end its process"
         raise PipelineError(f"run {record.id} of pipeline {pipeline!r} is {record.state}", hint=hint)
 
 

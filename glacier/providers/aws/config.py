@@ -254,7 +254,7 @@ class S3Config(Settings):
         public_access_block: block all public access.
         replication_config: copy new objects to another bucket.
         access_log_bucket: name of a bucket that gets the log of all requests.
-        event_notifications: send an event to EventBridge for each change of an object.
+        event_notifications: send an event to EventBridge for each change of an object; None does so with `platform`.
         platform: take what is not given here, log bucket and key, from variables of the generated module.
         tags: added to those of the provider.
         existing: the bucket is there already: use it, never create it.
@@ -270,7 +270,7 @@ class S3Config(Settings):
     public_access_block: bool = True
     replication_config: S3ReplicationConfig | None = None
     access_log_bucket: Annotated[str, must(BUCKET.problem)] | None = None
-    event_notifications: bool = False
+    event_notifications: bool | None = None
     platform: bool = False
     tags: Tags = Field(default_factory=dict)
     existing: bool = False
@@ -294,6 +294,11 @@ class S3Config(Settings):
         if value is not None and info.data.get("versioning") is False:
             raise ValueError("replication needs versioning=True")
         return value
+
+    @property
+    def sends_events(self) -> bool:
+        """Whether each change of an object is an event."""
+        return self.platform if self.event_notifications is None else self.event_notifications
 
     @property
     def storage_class_days(self) -> int:

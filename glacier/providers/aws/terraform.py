@@ -229,7 +229,7 @@ class _Storage:
 
         configs = [need.config for need in self.module.needs.functions]
         platform = any(config.platform for config in configs)
-        config = S3Config(versioning=True, platform=platform, event_notifications=platform)
+        config = S3Config(versioning=True, platform=platform)
         label = code_label(self.module)
         where = Text(ACCOUNT, "/", REGION, "/", Ref("var", "environment"), f"/{self.module.needs.only}")
         name = Text(PREFIX, "-code-", Call("substr", Call("sha256", where), 0, 12))
@@ -244,9 +244,7 @@ class _Storage:
         yield from self._protections(label, config, bucket)
         logged = [need for need in self.module.needs.buckets if self._logs_to(need) == label]
         if logged and config.encryption != "AES256":
-            self.draft.warn(
-                f"{label}: S3 writes access logs only where it encrypts itself: say S3Config(encryption='AES256')"
-            )
+            self.draft.warn(f"bucket {label}: S3 writes access logs only where encryption='AES256', so say that of it")
         yield _bucket_policy(label, logged)
         policy = Ref("data", "aws_iam_policy_document", f"{label}_tls_only", "json")
         after = [Ref("aws_s3_bucket_public_access_block", label)]
@@ -277,7 +275,7 @@ class _Storage:
             after = {} if known is None else {"depends_on": [Ref("aws_s3_bucket_policy", known.label)]}
             to = log_bucket if known is None else bucket_ref(known).id
             yield resource("aws_s3_bucket_logging", label, **bucket, target_bucket=to, target_prefix=prefix, **after)
-        if config.event_notifications or config.platform:
+        if config.sends_events:
             yield resource("aws_s3_bucket_notification", label, **bucket, eventbridge=True)
 
     def _log_bucket(self, config: S3Config) -> Value:
@@ -305,7 +303,7 @@ class _Storage:
             versioning=True,
             encryption=need.config.encryption or KMS,
             access_log_bucket=wanted.access_log_bucket,
-            event_notifications=need.config.event_notifications or need.config.platform,
+            event_notifications=need.config.sends_events,
             **_replica_key(need.config, wanted.kms_key),
         )
         made = resource("aws_s3_bucket", label, provider=alias, bucket=wanted.destination_bucket)
@@ -471,9 +469,7 @@ def _bucket_skips(config: S3Config) -> tuple[tuple[str, str], ...]:
         "CKV_AWS_144": None if config.replication_config else "no copy elsewhere: S3Config(replication_config=...)",
         "CKV_AWS_145": "encryption='AES256' was asked for" if config.encryption == "AES256" else None,
         "CKV2_AWS_6": None if config.public_access_block else "public_access_block=False was asked for",
-        "CKV2_AWS_62": None
-        if config.event_notifications or config.platform
-        else "no events: S3Config(event_notifications=True)",
+        "CKV2_AWS_62": None if config.sends_events else "no events: S3Config(event_notifications=True)",
     }
     return tuple((check, reason) for check, reason in declined.items() if reason is not None)
 
@@ -928,7 +924,8 @@ def _on_keys(found: Iterable[_KeyUse]) -> Iterator[Because]:
     for each in found:
         by_key.setdefault(expression(each.key), []).append(each)
     for same in by_key.values():
-        names = dict.fromkeys(each.of for each in same)
+        names = list(dict.fromkeys(each.of for each in same))
+        names = names if len(names) <= 3 else [names[0], "Others"]
         actions = sorted({action for each in same for action in each.actions})
         yield _statement(f"UseKeyOf{'And'.join(names)}", actions, [same[0].key]), _uses(each.uses for each in same)
 
@@ -1045,8 +1042,6 @@ def _reported(document: Block, principal: str, block: Block, uses: tuple[Use, ..
 
 
 def _shown(resource: str | Ref | Text) -> str:
-    from glacier.terraform.hcl import expression
-
     parts = resource.parts if isinstance(resource, Text) else (resource,)
     return "".join(part if isinstance(part, str) else expression(part) for part in parts)
 
