@@ -47,7 +47,8 @@ def written_by(target: Task | Pipeline, params: Mapping[str, Any]) -> list[str]:
     """Name the resources that a task or pipeline may write, as far as its source says; nothing is touched."""
     if isinstance(target, Task):
         usage = target.usage
-        found = [name for name, access in {**usage.parameters, **usage.registry}.items() if access != "read"]
+        given = {name: access for name, access in usage.parameters.items() if not _is_data(params.get(name))}
+        found = [name for name, access in {**given, **usage.registry}.items() if access != "read"]
         return found or ([_UNSURE] if usage.approximate else [])
     try:
         analysis = target.run_with("analyze", params, RunOptions())
@@ -56,6 +57,11 @@ def written_by(target: Task | Pipeline, params: Mapping[str, Any]) -> list[str]:
     known = {f"{each.bucket_name}/{each.path}": name for name, each in target.env.resources.items() if _is_bucket(each)}
     found = [known.get(name, name) for names in analysis["writes"].values() for name in names]
     return list(dict.fromkeys(found)) or ([_UNSURE] if analysis["approximations"] else [])
+
+
+def _is_data(value: Any) -> bool:
+    """Whether an argument is a frame, which may be passed on to what writes it and is not written itself."""
+    return type(value).__name__ in {"DataFrame", "LazyFrame", "Series"}
 
 
 def _is_bucket(resource: Any) -> bool:

@@ -75,7 +75,7 @@ class Task:
         learn((*args, *filled.values()))
         if context.usage.get() is not None:
             return self.fn(*args, **filled)
-        env.admit(self, filled)
+        env.admit(self, dict(self.signature.named(args, filled)))
         return attempt(Call(self.fn, args, filled), Job(self.name, self.settings(env), env))
 
     def run(self, mode: str = "local", **params: Any) -> Any:

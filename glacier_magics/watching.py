@@ -49,7 +49,9 @@ def watched(session: Session, pipeline: Pipeline, params: Mapping[str, Any]) -> 
     try:
         yield [live]
     except KeyboardInterrupt as stopped:
-        _say_how_to_go_on(stopped, session, pipeline)
+        run = session.run_here(pipeline)
+        if run is not None and run is not before and pipeline.name in pipeline.env.pipelines:
+            stopped.add_note(f"run {run.id} is stopped; %glacier resume {run.id} goes on with it")
         raise
     finally:
         run = session.run_here(pipeline)
@@ -63,12 +65,6 @@ def _followed_if_it_can_be(pipeline: Pipeline, params: Mapping[str, Any]) -> Gra
         raise
     except Exception:  # the run is going to say what is wrong, if it is
         return None
-
-
-def _say_how_to_go_on(stopped: KeyboardInterrupt, session: Session, pipeline: Pipeline) -> None:
-    run = session.run_here(pipeline)
-    if run is not None and pipeline.name in pipeline.env.pipelines:
-        stopped.add_note(f"run {run.id} is stopped; %glacier resume {run.id} goes on with it")
 
 
 def show(session: Session, pipeline: Pipeline, params: Mapping[str, Any]) -> None:

@@ -823,6 +823,13 @@ def test_writing_in_the_body_itself_counts(working, answers):
     assert "which writes report?" in asked[0]
 
 
+def test_a_task_that_is_called_asks_for_what_it_writes_and_not_for_its_data(working, answers):
+    answers("n")
+    working.run("%glacier env production")
+    shown = working.fail("save(clean())")
+    assert "task 'save' writes report" in shown.traceback
+
+
 def test_reading_asks_nobody(working, answers):
     asked = answers("n")
     assert working.run("%glacier run counting --env prod").value == 5

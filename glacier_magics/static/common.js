@@ -104,7 +104,13 @@ function asking(model, root, note) {
       put(root, "data-busy", "true");
       clearTimeout(waiting);
       waiting = setTimeout(() => say(note, "the kernel is busy; the answer follows"), 700);
-      model.send(message);
+      try {
+        model.send(message);
+      } catch {
+        put(root, "data-busy", null);
+        clearTimeout(waiting);
+        say(note, "its kernel is gone: run the cell again");
+      }
     },
     answered() {
       put(root, "data-busy", null);
