@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["Comparison", "Difference", "Infrastructure", "diff"]
 
 _ABSENT = "-"
+_NAMED = 4
+"""Resources or tasks of which one row names all."""
 
 
 @dataclass(frozen=True)
@@ -107,14 +109,10 @@ class Comparison:
 
     def _tables(self) -> list[tuple[str, tuple[str, ...], list[tuple[str, ...]]]]:
         """Return each table with the line above it and its head."""
-        parts = [
-            (self.summary, self.differences, "from"),
-            (self.infrastructure_summary, self.infrastructure.rows, "for"),
-        ]
-        return [
-            (title, ("", "setting", self.left, origin, self.right, origin), [row.cells() for row in rows])
-            for title, rows, origin in parts
-        ]
+        settings = _together([row.cells() for row in self.differences])
+        generated = [row.cells() for row in self.infrastructure.rows]
+        parts = [(self.summary, settings, "from"), (self.infrastructure_summary, generated, "for")]
+        return [(title, ("", "setting", self.left, origin, self.right, origin), rows) for title, rows, origin in parts]
 
     def __str__(self) -> str:
         parts = [part for title, head, rows in self._tables() for part in (title, tables.text(head, rows))]
@@ -128,6 +126,22 @@ class Comparison:
             part for title, head, rows in self._tables() for part in (tables.line(title, "b"), tables.html(head, rows))
         ]
         return tables.block(*parts, *map(tables.line, self.infrastructure.notes))
+
+
+def _together(rows: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Return rows with those as one that say the same of several resources or tasks."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for section, *said in rows:
+        kind, _, name = section.partition(" ")
+        found.setdefault((kind, *said), []).append(name)
+    return [(_named(kind, names), *said) for (kind, *said), names in found.items()]
+
+
+def _named(kind: str, names: list[str]) -> str:
+    if len(names) == 1:
+        return f"{kind} {names[0]}".rstrip()
+    shown, left = names[:_NAMED], len(names) - _NAMED
+    return f"{kind}s {', '.join(shown)}" if left <= 0 else f"{kind}s {', '.join(shown)} and {left} more"
 
 
 def diff(left: GlacierEnv, right: GlacierEnv, *, pipelines: Iterable[Pipeline] = ()) -> Comparison:
@@ -154,8 +168,9 @@ def _outlines(env: GlacierEnv, pipelines: Iterable[Pipeline]) -> tuple[dict[str,
     from glacier.infrastructure.outline import outline
 
     own = {name: env.find_pipeline(name) for name in env.pipelines}
-    bound = [each.bound_to(env) for each in pipelines if each.name not in own]
-    followed = [_followed(env, each) for each in (*own.values(), *bound)]
+    others = [each for each in pipelines if each.env is not env]
+    bound = {each.name: each.bound_to(env) for each in others if each.name not in own or own[each.name].fn is each.fn}
+    followed = [_followed(env, each) for each in {**own, **bound}.values()]
     notes = [each for each in followed if isinstance(each, str)]
     try:
         return outline(env, [each for each in followed if not isinstance(each, str)]), notes

@@ -345,10 +345,16 @@ class GlacierEnv:
         return export(targets, output_dir, **options)
 
     def _recorded_in(self, env: GlacierEnv) -> list[Recorded]:
-        """Trace the pipelines of an environment, and there those of this one that it has not itself."""
-        own, others = env._here()._pipelines, self._here()._pipelines
-        bound = [each.bound_to(env) for name, each in others.items() if name not in own]
-        return [_recorded(each, env) for each in (*own.values(), *bound)]
+        return [_recorded(each, env) for each in self.pipelines_in(env)]
+
+    def pipelines_in(self, env: GlacierEnv) -> list[Pipeline]:
+        """Return the pipelines of another environment, and this one's bound to it.
+
+        Where both have one of the same function it is this one's: what its body calls may be bound to this one by now.
+        """
+        own, mine = env._here()._pipelines, {} if env is self else self._here()._pipelines
+        bound = {name: each.bound_to(env) for name, each in mine.items() if name not in own or own[name].fn is each.fn}
+        return list({**own, **bound}.values())
 
     # --- settings -----------------------------------------------------------------------------------------------
 

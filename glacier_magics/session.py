@@ -274,7 +274,7 @@ class Session:
             hint = f"name one: {known}" if known else "define one: a function below @env.pipeline()"
             raise ConfigError(f"environment {here.name!r} has {len(here.pipelines) or 'no'} pipelines", hint=hint)
         found = here.find_pipeline(here.pipelines[0] if name is None else name)
-        return found if env is None else _bound(found, self.named(env))
+        return found if env is None else _elsewhere(found, self.named(env))
 
     def runnable(self, name: str | None, env: str | None = None) -> Task | Pipeline:
         """Return a pipeline as `pipeline` does, or a task."""
@@ -282,7 +282,7 @@ class Session:
         if name is None or name in here.pipelines or name not in here.tasks:
             return self.pipeline(name, env)
         task = here.find_task(name)
-        return task if env is None else _bound(task, self.named(env))
+        return task if env is None else _elsewhere(task, self.named(env))
 
     def stepper(self, pipeline: Pipeline, params: dict[str, Any]) -> Stepper:
         """Return the run of a pipeline that goes on step by step; another one when it or a task is another by now.
@@ -405,6 +405,19 @@ class _Stepping:
         run, now = self.stepper.run, self.pipeline.env
         used = {step.name for step in run.tasks} if run is not None else set[str]()
         return all(now.find_task(name) is self.tasks[name] for name in used & self.tasks.keys() & set(now.tasks))
+
+
+def _elsewhere(target: Any, env: GlacierEnv) -> Any:
+    """Return a task or pipeline as it runs in `env` while the notebook's names, `env` too, mean the target's.
+
+    What a pipeline's body calls by these names stands for what `env` has, which its own pipeline of the same function
+    does not know.
+    """
+    if target.env is env or isinstance(target, Task):
+        return target if target.env is env else _bound(target, env)
+    own = env.find_pipeline(target.name) if target.name in env.pipelines else None
+    knows = own is not None and own.fn is target.fn and any(each is target.env for each in own.origins)
+    return own if knows else env.bind(target)
 
 
 def _bound(target: Any, env: GlacierEnv) -> Any:

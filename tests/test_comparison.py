@@ -204,3 +204,15 @@ def test_a_secret_of_a_function_stays_out(project: Project) -> None:
     assert "canary" not in f"{found} {found._repr_html_()} {found.plain()}"
     rows = {row.setting: row for row in found.infrastructure.rows}
     assert rows["environment.variables.MODE"].right.value == '"two"'
+
+
+def test_what_is_the_same_of_several_resources_is_one_row(project: Project) -> None:
+    envs = [project.env("dev"), project.env("prod")]
+    for env in envs:
+        for name in ("a", "b", "c", "d", "e"):
+            env.register(name, env.provider.bucket("acme-more", path=f"{name}.parquet"))
+    found = diff(*envs)
+    assert sum(row.setting == "region" for row in found.differences) == 7
+    (region,) = [line for line in str(found).splitlines() if line.startswith("resources") and "region" in line]
+    assert region.split("  ")[0] == "resources sales, a, b, c and 2 more"
+    assert "resource a  " in str(found)  # its address is its own

@@ -1105,3 +1105,32 @@ def test_unloading_lets_go_of_every_environment_it_guarded(nb):
     assert nb["other"].guard is not None
     nb.run("%unload_ext glacier_magics")
     assert nb["other"].guard is None
+
+
+# --- another environment than the current one -------------------------------------------------------------------------
+
+
+def test_a_pipeline_runs_in_any_environment_whichever_is_current(working, project):
+    working.run("@env.pipeline()\ndef direct():\n    return env.get('sales_raw').read().height")
+    heights = {"dev": (3, 5), "staging": (4, 6), "production": (5, 7)}
+    for current in ("dev", "staging", "production", "dev"):
+        working.run(f"%glacier env {current}")
+        for name, (counted, read) in heights.items():
+            assert working.run(f"%glacier run counting --env {name}").value == counted
+            assert working.run(f"%glacier run direct --env {name}").value == read
+            assert working.run(f"%glacier run clean --env {name}").value.height == counted
+            assert "clean" in working.run(f"%glacier plan counting --env {name}").text
+        assert working["counting"].env.name == current
+
+
+def test_environments_are_compared_and_exported_whichever_is_current(working, project):
+    with (project / "glacier.toml").open("a") as file:
+        for cloud, region in (("one", "eu-west-1"), ("two", "us-east-1")):
+            file.write(f'\n[env.{cloud}]\nextends = "dev"\nprovider = "aws"\nregion = "{region}"\n')
+            for name in ("sales_raw", "report"):
+                file.write(f'[env.{cloud}.resources.{name}]\nbucket = "acme-{cloud}"\n')
+    working.run("%reload_ext glacier_magics")
+    for current in ("one", "two", "dev"):
+        working.run(f"%glacier env {current}")
+        assert "not known" not in working.run("%glacier diff one two").text
+        working.run("%glacier export --env one --env two -o infra --force")

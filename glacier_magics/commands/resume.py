@@ -35,7 +35,9 @@ def run(session: Session, given: argparse.Namespace) -> Any:
     """Go on."""
     env = session.env if given.env is None else session.named(given.env)
     record = env.runs[str(given.run)]
-    pipeline = env.find_pipeline(record.pipeline)
+    here = session.env
+    known = here is not env and record.pipeline in here.pipelines
+    pipeline = session.pipeline(record.pipeline, env.name) if known else env.find_pipeline(record.pipeline)
     params = arguments_of(pipeline, given.param)
     session.check_name(given.output)
     shown, stale = {**record.parameters, **params}, session.stale.of(env, pipeline.name)

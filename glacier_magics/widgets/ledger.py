@@ -51,6 +51,8 @@ _STATE = {
 _WORDS = {"recorded": "waiting", "interrupted": "cancelled"}
 _BEGUN = frozenset(_STATE.values())
 _ENDS = frozenset({"done", "planned", "failed", "cancelled", "paused"})
+NOTE = 24
+"""Characters of a note, which its box has room for."""
 _ERROR = 4000
 _LINES = 200
 _LOG = 8000
@@ -205,12 +207,13 @@ def _single(step: _Step) -> Entry:
     rows = "" if step.rows is None else _rows(step.rows)
     time = "" if step.seconds is None else lasting(step.seconds)
     if step.state == "stale" and step.detail:
-        return ["stale", clean(f"stale · {step.detail}", 26), rows, time, step.tries]
+        return ["stale", clean(f"stale · {step.detail}", NOTE), rows, time, step.tries]
     how_far = clean(step.detail, 24) if step.state == "running" else ""
     word = "" if rows and step.state == "done" else step.state
     known = f"{rows} row{'' if step.rows == 1 else 's'}" if rows else ""
     note = how_far or " · ".join(part for part in (word, known, time) if part)
-    return [step.state, note if len(note) <= 26 else f"{known} · {time}", rows, time, step.tries]
+    short = " · ".join(part for part in (known, time) if part)
+    return [step.state, note if len(note) <= NOTE else short, rows, time, step.tries]
 
 
 def _together(steps: Iterable[_Step]) -> Entry:

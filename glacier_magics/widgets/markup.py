@@ -20,6 +20,7 @@ __all__ = ["RIGHT", "card", "element", "html", "rows_table", "scrolled", "table"
 
 RIGHT = {"style": "text-align:right"}
 _LEFT = {"style": "text-align:left"}
+_BARS = "color:#4a7fb5;letter-spacing:1px"
 _CELL = 2000
 
 
@@ -89,9 +90,10 @@ def rows_table(page: Mapping[str, Any]) -> ElementTree.Element:
     return table(heads, rows, [place for place, number in enumerate(page["numeric"]) if number])
 
 
-def _small(text: str) -> ElementTree.Element:
-    return element("small", text)
+def _small(text: str, style: str = "font-weight:normal;white-space:nowrap") -> ElementTree.Element:
+    return element("small", text, style=style)
 
 
 def _sketch(bars: str, words: str) -> list[ElementTree.Element]:
-    return [element("br"), _small(f"{bars} {words}".lstrip())] if words else []
+    drawn = [element("br"), _small(bars, _BARS)] if bars else []
+    return [*drawn, element("br"), _small(words)] if words else []

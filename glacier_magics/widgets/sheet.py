@@ -30,8 +30,8 @@ MOST_BOXES = 300
 _WRITTEN = " (written)"
 _CODE = 4000
 _ALL_CODE = 200_000
-_ROOM = "000,000 rows · 00.0 s"
-"""The note that every task's box has room for."""
+_ROOM = "0,000,000 rows · 00.00 s"
+"""The note that every task's box has room for; an operation of the body shows no more than its sign."""
 _KINDS: Mapping[str, BoxKind] = {"task": "task", "inline": "inline", "resource": "resource", "fold": "task"}
 
 
@@ -67,7 +67,8 @@ class Sheet:
         return replace(self.picture, boxes=tuple(boxes))
 
     def _drawn(self, box: Box, state: str, notes: Mapping[str, str]) -> Box:
-        return replace(box, state=state or box.state, sub=notes.get(self.ids[box.key], "") or box.sub)
+        note = "" if box.kind == "inline" else notes.get(self.ids[box.key], "")
+        return replace(box, state=state or box.state, sub=note or box.sub)
 
     @cached_property
     def roomy(self) -> Picture:
