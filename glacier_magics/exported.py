@@ -44,10 +44,14 @@ class Exported:
         return {"text/plain": str(self), "text/html": self._html()}
 
     def _html(self) -> str:
-        there = [path for path in map(Path, self.generated["files"]) if path.exists()]
-        files = "".join(_file(path, Path(self.generated["output_dir"])) for path in there)
-        head, summary = tables.line(str(self.generated["output_dir"]), "b"), tables.line(str(self.generated), "pre")
-        return tables.block(head, summary, files, self.permissions.html())
+        folder = Path(self.generated["output_dir"])
+        there = {_name(path, folder): path for path in map(Path, self.generated["files"]) if path.exists()}
+        changes = {name: kind for kind, names in self.generated.get("changes", {}).items() for name in names}
+        files = "".join(_file(name, path, changes.get(name, "")) for name, path in there.items())
+        beside = {f"  {kind} {name}" for name, kind in changes.items() if name in there}
+        said = [line for line in str(self.generated).splitlines() if line not in beside]
+        title, rest = tables.line(said[0], "b"), tables.line("\n".join(said[1:]), "pre") if said[1:] else ""
+        return tables.block(title, rest, files, self.permissions.html())
 
     def __str__(self) -> str:
         return f"{self.generated}\n\n{self.permissions}" if self.generated["permissions"] else str(self.generated)
@@ -72,9 +76,14 @@ def _use(use: Any) -> str:
     return f"{use['task']} ({where})" if where else use["task"]
 
 
-def _file(path: Path, folder: Path) -> str:
-    name = path.relative_to(folder) if path.is_relative_to(folder) else path
-    return f"<details><summary>{tables.line(str(name), 'code')}</summary>{_text(path)}</details>"
+def _name(path: Path, folder: Path) -> str:
+    return (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()
+
+
+def _file(name: str, path: Path, change: str) -> str:
+    """Return a file to unfold, with what became of it: new, changed or the same."""
+    head = f"{tables.line(name, 'code')} {tables.line(change, 'small')}"
+    return f"<details><summary>{head}</summary>{_text(path)}</details>"
 
 
 def _text(path: Path) -> str:

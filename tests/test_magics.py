@@ -549,7 +549,8 @@ def test_infrastructure_is_exported_and_shown(working, project):
     working.run("%reload_ext glacier_magics")
     shown = working.run("%glacier export reporting --env cloud -o infra")
     assert (project / "infra" / "storage.tf").exists()
-    assert "<details" in shown.bundle["text/html"]
+    assert "<code>storage.tf</code> <small>new</small>" in shown.bundle["text/html"]
+    assert shown.bundle["text/html"].count("storage.tf") == 1
     assert "aws_s3_bucket" in shown.bundle["text/html"]
     assert "clean (Cell In[2], line " in shown.bundle["text/html"]
     again = working.run("%glacier terraform reporting --env cloud -o infra --check --json").value.value
