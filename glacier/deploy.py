@@ -19,7 +19,7 @@ from glacier.terraform.files import read_resources
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 __all__ = ["Change", "Deployed", "Deployment", "Plan", "deploy", "drift"]
 
@@ -234,27 +234,25 @@ def _left_open(path: Path) -> list[str]:
 
 
 def _changes(said: str, resources: Mapping[str, str]) -> list[Change]:
-    """Return what `terraform plan -json` says: https://developer.hashicorp.com/terraform/internals/machine-readable-ui.
+    """Return what `terraform plan -json` says, kind by kind, as Terraform itself tells it in no order.
 
     Outputs follow from resources, and are told of only where nothing else changes.
+    Source: https://developer.hashicorp.com/terraform/internals/machine-readable-ui
     """
     lines = list(program.lines(said))
     planned = [line["change"] for line in lines if line.get("type") == "planned_change"]
-    changes = [(each["resource"]["addr"], str(each["action"])) for each in planned]
-    made = [
-        Change(at, _word(action), resources.get(at.partition("[")[0], "")) for at, action in changes if _word(action)
-    ]
-    return made or [
-        change for line in lines if line.get("type") == "outputs" for change in _of_outputs(line["outputs"])
-    ]
+    made = [_change(each["resource"]["addr"], each["action"], resources) for each in planned]
+    outputs = (item for line in lines if line.get("type") == "outputs" for item in line["outputs"].items())
+    told = [_change(f"output.{name}", output.get("action", "noop"), {}) for name, output in outputs]
+    return sorted(filter(None, made), key=_place) or sorted(filter(None, told), key=_place)
 
 
-def _of_outputs(outputs: Mapping[str, Mapping[str, Any]]) -> Iterator[Change]:
-    for name, output in sorted(outputs.items()):
-        if word := _word(str(output.get("action", "noop"))):
-            yield Change(f"output.{name}", word)
+def _change(address: str, action: str, resources: Mapping[str, str]) -> Change | None:
+    """Return a change in our own words, None for what changes nothing."""
+    word = _ACTIONS.get(action, action)
+    return Change(address, word, resources.get(address.partition("[")[0], "")) if word else None
 
 
-def _word(action: str) -> str:
-    """Return our word for an action, "" for what changes nothing."""
-    return _ACTIONS.get(action, action)
+def _place(change: Change) -> tuple[int, str]:
+    known = list(_SIGNS)
+    return known.index(change.action) if change.action in known else len(known), change.address

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import math
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -16,16 +15,18 @@ from glacier.errors import ConfigError, InfrastructureError
 from glacier.graph import Site
 from glacier.infrastructure.needs import BucketNeed, FunctionNeed, Grant, Needs, Runner, Schedule, Use
 from glacier.infrastructure.packages import Package, package_of
+from glacier.infrastructure.unseen import unseen
 from glacier.names import PLACEHOLDER
 from glacier.resources import Bucket, Serverless
 from glacier.terraform import Labels, identifier
 from glacier.usage import DEEDS, UNKNOWN
 
 if TYPE_CHECKING:
+    import inspect
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from glacier.graph import Edge, Node
-    from glacier.recording import RecordedTask, Trace
+    from glacier.recording import Trace
     from glacier.settings import Effective
     from glacier.usage import Deed
 
@@ -301,30 +302,18 @@ class _Collector:
             where = f" ({Path(note.site.file).name}:{note.site.line})" if note.site else ""
             said = f"pipeline {recorded.pipeline.name}: {note.reason}{where}"
             self._warn(f"{said}; look whether all that it needs is there")
-        for task in recorded.trace.tasks.values():
-            self._warn_of_unseen(task)
+        for task in dict.fromkeys(recorded.trace.tasks.values()):
+            for what in unseen(task):
+                self._warn(
+                    f"task {task.name}: it uses {what}, for which there is no permission; make them parameters, or ask "
+                    "the environment for them by name"
+                )
         if recorded.pipeline.schedule is not None:
             self._scheduled(recorded)
         callers = {node.key: self._caller(recorded, node) for node in recorded.trace.graph if node.kind != "resource"}
         for edge in recorded.trace.graph.edges:
             for resource in recorded.trace.resources.get(edge.source, ())[:1]:
                 self._grant(callers[edge.target], resource, edge)
-
-    def _warn_of_unseen(self, task: RecordedTask) -> None:
-        """Say so where a task uses resources that neither its parameters nor the names in its source tell of."""
-        outside = inspect.getclosurevars(task.fn)
-        values = {**outside.globals, **outside.nonlocals}
-        used = [each for each in values.values() if issubclass(type(each), Bucket | Serverless)]
-        given = {name for name, each in values.items() if _gives_resources(each)}
-        asked = sorted(task.usage.asked & {*task.signature.parameters, *given})
-        for what in (
-            *sorted(map(repr, used)),
-            *(f"resources of {name} that its source does not name" for name in asked),
-        ):
-            self._warn(
-                f"task {task.name}: it uses {what}, for which there is no permission; make them parameters, or ask the "
-                "environment for them by name"
-            )
 
     def _caller(self, recorded: Recorded, node: Node) -> _Caller:
         task = recorded.trace.tasks.get(node.key)
@@ -518,12 +507,6 @@ def _is_lacking(parameter: inspect.Parameter, given: Mapping[str, Any]) -> bool:
 def _is_of(value: Any, fn: Callable[..., Any]) -> bool:
     """Whether a value is a task or a pipeline of a function; other values are not asked, they may be lazy."""
     return type(value).__module__ == "glacier.tasks" and getattr(value, "fn", None) is fn
-
-
-def _gives_resources(value: Any) -> bool:
-    """Whether this is an environment or a provider; the class is asked, as a value may be lazy."""
-    kind = cast("type[Any]", type(value))
-    return hasattr(kind, "list_resources") or callable(getattr(kind, "bucket", None))
 
 
 def _is_monitored(effective: Effective) -> bool:

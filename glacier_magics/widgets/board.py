@@ -39,8 +39,8 @@ __all__ = ["Board", "Live"]
 
 WHITE = "white"
 """What saved pictures stand on: nobody knows the page they will be read on."""
-EVERY = 0.1
-"""Seconds between two updates of the page, at least."""
+EVERY, LATER, YOUNG = 0.1, 0.25, 3.0
+"""Seconds between two updates of the page, at least: first, and when the run is older than the third number."""
 SHARE = 25
 """How many times longer than it takes to tell the page, nothing is told: it never costs more than 4 % of a run."""
 _PREVIEW = 20
@@ -194,7 +194,7 @@ class Live(Board):
         self._thread: threading.Thread | None = None
 
     def __call__(self, event: Event) -> None:
-        """Take an event of the run; the page hears of it at most 10 times a second."""
+        """Take an event of the run; the page hears of it at most ten times a second, after 3 seconds four times."""
         self.ledger.note(event)
         if not self._news.is_set():
             self._news.set()
@@ -271,12 +271,13 @@ class Live(Board):
                 self.front.run = self.ledger.run
 
     def _report(self) -> None:
+        old = time.perf_counter() + YOUNG
         while not self._over.is_set():
             self._news.wait()
             self._news.clear()
             started = time.perf_counter()
             self.flush()
-            self._over.wait(max(EVERY, SHARE * (time.perf_counter() - started)))
+            self._over.wait(max(LATER if started > old else EVERY, SHARE * (time.perf_counter() - started)))
 
 
 def _nothing() -> dict[str, Any]:

@@ -30,6 +30,8 @@ PATIENCE = 90_000
 # A news pop-up would cover a corner of the page.
 SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+    # On Tab, JupyterLab gives a kernel a second: one that is busier would offer nothing.
+    "completer-extension/manager": {"providerTimeout": 60_000},
     # Every cell stays in the page, so that a test finds what is far below.
     "notebook-extension/tracker": {"windowingMode": "none"},
 }

@@ -312,7 +312,7 @@ CELLS = (
     f"{FAILS}%glacier preview sales_raw --env connected",
     f"{FAILS}%glacier preview sales_raw --env encrypted",
     "%glacier export -o infra",
-    "%glacier export report -o infra --check",
+    "%glacier export report -o of_report --check",
     f"{'' if PROGRAM else FAILS}%glacier deploy infra --plan --local-state",
     "env.export_state('state.json').name",
     "env.describe()",

@@ -90,6 +90,8 @@ def test_tab_completes_a_resource(lab: Lab, notebook: Notebook, shoot: Callable[
     editor = page.locator(".jp-Notebook .jp-Cell").nth(1).locator(".cm-content")
     editor.click()
     page.keyboard.type("%glacier preview sales")
+    # Before JupyterLab has seen that there is something to complete, Tab indents.
+    page.locator(".jp-mod-completer-enabled").first.wait_for()
     page.keyboard.press("Tab")
     offer = page.locator(".jp-Completer-item", has_text="sales_raw")
     offer.wait_for()

@@ -350,7 +350,7 @@ def hostile(cloud: Cloud) -> Pipeline:
     path = "a \"b\" ${c} %{d} 'e'/é=1/$${x}.parquet"
     env.register("data.2024-raw", env.provider.bucket(cloud.bucket_name("hostile"), path=path))
     env.register("data_2024_raw", env.provider.bucket(cloud.bucket_name("hostile-2"), path="x.parquet"))
-    config = cloud.function({"HOSTILE": HOSTILE, "PASSWORD": HOSTILE})
+    config = cloud.function({"HOSTILE": HOSTILE, "PASSWORD": '${hush} %{hush} "hush"'})
     env.register("fn", env.provider.serverless("glacier-hostile", handler="handlers.clean", config=config))
 
     @env.task()

@@ -318,6 +318,8 @@ def test_resources_that_no_source_names_are_told_of(tmp_path: Path) -> None:
     @here.task()
     def even(env: GlacierEnv) -> None:
         here.get("one").write(env.get("two").read())
+        print(settings.outside)  # pyright: ignore[reportAttributeAccessIssue]
+        later()
 
     @here.pipeline()
     def touches() -> None:
@@ -325,6 +327,9 @@ def test_resources_that_no_source_names_are_told_of(tmp_path: Path) -> None:
         even()
 
     found = touches.run("generate", output_dir=tmp_path)
+
+    def later() -> None: ...
+
     told = [
         re.fullmatch(r"task (\w+): it uses (.*), for which there is no permission; .*", line)
         for line in found["warnings"]

@@ -139,6 +139,16 @@ def test_a_state_that_was_moved_away_is_not_begun_anew(folder: Path) -> None:
 
 
 @needs_terraform
+def test_a_plan_is_told_kind_by_kind_and_in_order(folder: Path) -> None:
+    (folder / "many.tf").write_text("".join(f'resource "terraform_data" "{each}" {{}}\n' for each in "cba"))
+    deploy(folder, yes=True)
+    module(folder, "two")
+    (folder / "many.tf").write_text("".join(f'resource "terraform_data" "{each}" {{}}\n' for each in "xw"))
+    made = [("create", "w"), ("create", "x"), ("change", "kept"), ("destroy", "a"), ("destroy", "b"), ("destroy", "c")]
+    assert [(each.action, each.address.removeprefix("terraform_data.")) for each in drift(folder).changes] == made
+
+
+@needs_terraform
 def test_a_change_of_outputs_alone_is_a_change(folder: Path) -> None:
     deploy(folder, yes=True)
     module(folder, told="another")
