@@ -58,6 +58,8 @@ class Parser(argparse.ArgumentParser):
 
     def _complain(self, unknown: list[str]) -> NoReturn:
         flag = next((word.partition("=")[0] for word in unknown if word.startswith("-")), None)
+        if any(word.startswith("#") for word in unknown):
+            raise CommandError(f"{self.prog}: a line of it takes no comment", hint="write the comment on a line above")
         if flag is None or flag == "--":
             self.error(f"too many arguments: {shortened(unknown[-1])!r}")
         flags = [each for action in self._actions for each in action.option_strings]

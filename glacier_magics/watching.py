@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
     from glacier import Graph, Pipeline
+    from glacier.execution.run import Run
     from glacier_magics.session import Session
+    from glacier_magics.widgets.board import Live
 
 __all__ = ["followed", "show", "watched"]
 
@@ -36,15 +38,29 @@ def watched(session: Session, pipeline: Pipeline, params: Mapping[str, Any]) -> 
     """
     before = session.run_here(pipeline)
     graph = _followed_if_it_can_be(pipeline, params)
-    if graph is None:
-        try:
-            yield []
-        finally:
-            if session.run_here(pipeline) is not before:
-                show(session, pipeline, params)
-        return
-    stale = dict.fromkeys(session.stale_in(pipeline), "stale")
-    live = widgets.live(graph, env=pipeline.env, states=stale)
+    watching = (
+        _shown_afterwards(session, pipeline, params, before)
+        if graph is None
+        else _shown_live(session, pipeline, graph, before)
+    )
+    with watching as listeners:
+        yield listeners
+
+
+@contextmanager
+def _shown_afterwards(
+    session: Session, pipeline: Pipeline, params: Mapping[str, Any], before: Run | None
+) -> Generator[list[Any]]:
+    try:
+        yield []
+    finally:
+        if session.run_here(pipeline) is not before:
+            show(session, pipeline, params)
+
+
+@contextmanager
+def _shown_live(session: Session, pipeline: Pipeline, graph: Graph, before: Run | None) -> Generator[list[Any]]:
+    live = widgets.live(graph, env=pipeline.env, states=dict.fromkeys(session.stale_in(pipeline), "stale"))
     live.show()
     try:
         yield [live]
@@ -55,7 +71,15 @@ def watched(session: Session, pipeline: Pipeline, params: Mapping[str, Any]) -> 
         raise
     finally:
         run = session.run_here(pipeline)
-        live.finish(None if run is before else run)
+        _finish(live, None if run is before else run)
+
+
+def _finish(live: Live, run: Run | None) -> None:
+    try:
+        live.finish(run)
+    except KeyboardInterrupt:  # pressed twice: what is saved is to be the picture still
+        live.finish(run)
+        raise
 
 
 def _followed_if_it_can_be(pipeline: Pipeline, params: Mapping[str, Any]) -> Graph | None:

@@ -851,6 +851,7 @@ def test_help_is_a_question_mark_away(nb):
     ("line", "says"),
     [
         ("%glacier rnu", "did you mean 'run'?"),
+        ("%glacier run counting  # all of them", "write the comment on a line above"),
         ("%glacier ls --lmit 3", "did you mean '--limit'?"),
         ("%glacier ls --limi 3", "%glacier ls has no option '--limi'"),
         ("%glacier ls --limit three", "invalid int value: 'three'"),
