@@ -20,7 +20,7 @@ from glacier import GlacierEnv, home
 from glacier.config import LocalConfig
 from glacier.providers import LocalProvider
 
-folder, work = Path(sys.argv[1]), sys.argv[2]
+folder, work, how = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 env = GlacierEnv(LocalProvider(config=LocalConfig(base_path=folder)), "test")
 target = env.register("target", env.provider.bucket("out", path="target.parquet"))
 
@@ -73,7 +73,7 @@ interrupts = 0
 with home.using(folder / "memory"):
     seen = []
     try:
-        long.run(listeners=[seen.append])
+        long.step(listeners=[seen.append]).next() if how == "step" else long.run(listeners=[seen.append])
     except KeyboardInterrupt:
         interrupts += 1
         stopped = time.time()
@@ -88,9 +88,11 @@ with home.using(folder / "memory"):
 """
 
 
-def interrupted(folder: Path, work: str, after: float) -> tuple[float, list[str], list[str]]:
+def interrupted(folder: Path, work: str, after: float, how: str = "run") -> tuple[float, list[str], list[str]]:
     """Interrupt the program `after` seconds into its task; return how long it took to stop, and what it says."""
-    process = subprocess.Popen([sys.executable, "-c", PROGRAM, str(folder), work], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(folder), work, how], stdout=subprocess.PIPE, text=True
+    )
     try:
         assert process.stdout is not None
         assert process.stdout.readline() == "running\n"
@@ -119,6 +121,13 @@ def test_one_interrupt_stops_the_run_within_a_second(tmp_path: Path, work: str) 
     assert left == ["target.parquet"]
     assert old.read_bytes() == before
     assert took < 1.0, f"it took {took:.2f} s"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("work", ["sleeping", "python"])
+def test_one_interrupt_stops_a_step_and_its_run(tmp_path: Path, work: str) -> None:
+    _, words, _ = interrupted(tmp_path, work, 0.3, "step")
+    assert words == ["1", "cancelled", "cancelled", "cancelled", "run_finished", "cancelled", "7"]
 
 
 @pytest.mark.slow
