@@ -94,7 +94,7 @@ def test_dag_as_text_and_as_files(run, tmp_path: Path) -> None:
         (["run", "script.py"], 1, "error: script.py defines 2 pipelines\nhint: say which: script.py:adding"),
         (["run", "script.py:addin"], 1, "error: script.py defines no pipeline 'addin'\nhint: did you mean 'adding'?"),
         (["run", "script.py:adding", "-p", "count"], 1, "error: 'count' is no parameter\nhint: write key=value"),
-        (["run", "script.py:adding", "-p", "cuont=1"], 1, "got an unexpected keyword argument 'cuont'"),
+        (["run", "script.py:adding", "-p", "cuont=1"], 1, "'adding' has no parameter 'cuont'"),
         (["run"], 2, "Missing argument"),
         (["rnu", "script.py"], 2, "No such command 'rnu'"),
     ],

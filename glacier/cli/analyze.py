@@ -19,7 +19,8 @@ def analyze(
     """Show a pipeline's tasks, resources and conditions without touching data."""
     import json
 
-    from glacier.loading import parameters
+    from glacier.loading import arguments_of
 
-    analysis = pipeline_of(target, env).run("analyze", **parameters(param or ()))
+    pipeline = pipeline_of(target, env)
+    analysis = pipeline.run("analyze", **arguments_of(pipeline, param or ()))
     print(json.dumps(analysis.plain(), indent=2) if as_json else str(analysis))

@@ -43,9 +43,10 @@ def why(
     debug: Debug = False,
 ) -> None:
     """Say whether a task's result is kept, and if not, what changed since the last one was."""
-    from glacier.loading import parameters
+    from glacier.loading import arguments_of
 
-    found = pipeline_of(target, env).plan(**parameters(param or ()))[task]
+    pipeline = pipeline_of(target, env)
+    found = pipeline.plan(**arguments_of(pipeline, param or ()))[task]
     uncached = "it is not declared with cache=True" if found.action == "run" else ""
     print(": ".join([found.name, ", ".join(filter(None, (found.action, found.why or uncached)))]))
 

@@ -24,9 +24,10 @@ def dag(
     debug: Debug = False,
 ) -> None:
     """Draw a pipeline: as text here, or as a picture in a file."""
-    from glacier.loading import parameters
+    from glacier.loading import arguments_of
 
-    graph = pipeline_of(target, env).run("analyze", **parameters(param or ()))["dag"]
+    pipeline = pipeline_of(target, env)
+    graph = pipeline.run("analyze", **arguments_of(pipeline, param or ()))["dag"]
     if output is None:
         print(graph.text())
     else:

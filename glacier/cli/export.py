@@ -39,10 +39,11 @@ def export(
 ) -> None:
     """Write the infrastructure that a pipeline needs as Terraform."""
     from glacier.checking import checked, failures
-    from glacier.loading import load_pipeline, parameters
+    from glacier.loading import arguments_of, load_pipeline
 
-    run: Callable[..., Any] = partial(load_pipeline(target).run, "generate")
-    options: dict[str, Any] = {"format": format, "force": force, **parameters(param or ())}
+    pipeline = load_pipeline(target)
+    run: Callable[..., Any] = partial(pipeline.run, "generate")
+    options: dict[str, Any] = {"format": format, "force": force, **arguments_of(pipeline, param or ())}
     if env:
         options["environments"] = [env_of(name) for name in env]
     generated = checked(run, output, **options) if check else run(output_dir=output, **options)

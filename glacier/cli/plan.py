@@ -39,8 +39,9 @@ def plan(
     debug: Debug = False,
 ) -> None:
     """Say which tasks of a pipeline would run and why, and which results are cached; no task runs."""
-    from glacier.loading import parameters
+    from glacier.loading import arguments_of
 
     options = part_of(only, from_, until, force, read)
-    planned = pipeline_of(target, env).plan(**options, **parameters(param or ()))
+    pipeline = pipeline_of(target, env)
+    planned = pipeline.plan(**options, **arguments_of(pipeline, param or ()))
     print_json([asdict(each) for each in planned]) if as_json else print(planned)

@@ -25,10 +25,10 @@ def resume(
 
     from glacier import home
     from glacier.execution.journal import History
-    from glacier.loading import load_recorded, parameters
+    from glacier.loading import arguments_of, load_recorded
 
     record = History(home.home())[run]
     with contextlib.chdir(record.folder), home.using(record.home):
         pipeline = load_recorded(record)
-        given = parameters(param or ())
+        given = arguments_of(pipeline, param or ())
         told(pipeline, lambda shown: pipeline.resume(record, progress=shown, **given), progress)

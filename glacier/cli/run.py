@@ -46,7 +46,7 @@ def run(
 ) -> None:
     """Run a pipeline here and show its result and what became of each task."""
     from glacier.cli.asking import agreed
-    from glacier.loading import parameters
+    from glacier.loading import arguments_of
     from glacier.protection import guard
 
     pipeline = pipeline_of(target, env)
@@ -59,7 +59,7 @@ def run(
             max_workers=max_workers,
             progress=shown,
             **options,
-            **parameters(param or ()),
+            **arguments_of(pipeline, param or ()),
         ),
         progress,
     )

@@ -37,7 +37,7 @@ def step(
     """
     from glacier.cli.asking import agreed
     from glacier.errors import GlacierError
-    from glacier.loading import parameters
+    from glacier.loading import arguments_of
     from glacier.protection import guard
     from glacier.stepping import next_step
 
@@ -47,7 +47,7 @@ def step(
         return
     pipeline.env.guard = None if yes else guard(agreed)
     try:
-        taken = next_step(pipeline, restart=restart, **parameters(param or ()))
+        taken = next_step(pipeline, restart=restart, **arguments_of(pipeline, param or ()))
     except Exception as error:
         if not isinstance(error, GlacierError):
             error.add_note(f"mend it; the next `glacier step {target}` tries it again")

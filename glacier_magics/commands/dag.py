@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from glacier.loading import parameters
+from glacier.loading import arguments_of
 from glacier_magics import widgets
 from glacier_magics.following import Following, marked
 from glacier_magics.parsing import CommandError
@@ -36,7 +36,8 @@ def arguments(parser: Parser) -> None:
 
 def run(session: Session, given: argparse.Namespace) -> Any:
     """Draw."""
-    pipeline, params = session.pipeline(given.pipeline, given.env), parameters(given.param)
+    pipeline = session.pipeline(given.pipeline, given.env)
+    params = arguments_of(pipeline, given.param)
     stale = session.stale_in(pipeline)
     if given.live and _can_follow(pipeline, given):
         session.pictures.add(Following(pipeline, params, session.cell), stale)
