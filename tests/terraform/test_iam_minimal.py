@@ -637,7 +637,7 @@ def test_the_tables_of_the_command_and_of_the_magic_name_task_and_line(
         shown = made.run("%glacier export totals -o again")
     cells = re.findall("<td[^>]*>(.*?)</td>", shown.bundle["text/html"])
     found = {cells[place : place + 3] == list(calls): cells[place + 3] for place in range(len(cells) - 3)}
-    assert re.fullmatch(r"clean \(.*:21\)", found[True])
+    assert re.fullmatch(r"clean \(Cell In\[\d+\], line 21\)", found[True])
     assert "kms:Decrypt" in cells
     assert ("principal", "may", "on", "because of") in {
         tuple(re.split(" {2,}", line.rstrip())) for line in shown.bundle["text/plain"].splitlines()
