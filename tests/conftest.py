@@ -1,5 +1,6 @@
 """What every test needs: settings of the test tools, no trace of the developer's own environment, and the rigs."""
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -51,6 +52,12 @@ runner._update_current_test_var = lambda item, when: None
 
 SERVERS: dict[str, type[Server]] = {"aws": SeaweedFS, "gcp": FakeGCS, "azure": Azurite}
 TESTS = count(1)
+
+
+def pytest_collection_finish() -> None:
+    """Leave the thousands of collected tests out of every later look for garbage, which takes 0.4 s with them."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

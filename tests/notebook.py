@@ -97,3 +97,4 @@ def notebook(folder: Path) -> Iterator[Notebook]:
         shell.reset(new_session=False)
         InteractiveShell.clear_instance()
         gc.collect()
+        gc.freeze()

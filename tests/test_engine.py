@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from glacier import GlacierEnv
+from glacier import GlacierEnv, home
 from glacier.config import LocalConfig
 from glacier.errors import PipelineError
 from glacier.execution.events import Event
+from glacier.execution.journal.writer import writer
 from glacier.providers import LocalProvider
 
 
@@ -186,6 +187,7 @@ def test_a_value_is_let_go_when_its_last_consumer_has_run(env: GlacierEnv) -> No
 
     @env.task()
     def make(_: Any = None) -> Value:
+        writer(home.home()).flush()
         gc.collect()
         alive.append(sum(each() is not None for each in made))
         value = Value()

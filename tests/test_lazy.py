@@ -10,9 +10,16 @@ import pytest
 
 from glacier import GlacierEnv
 from glacier.config import LocalConfig
+from glacier.execution import plans
 from glacier.execution.events import Event
 from glacier.execution.plans import is_narrow
 from glacier.providers import LocalProvider
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine may take longer than the usual patience until the other query comes."""
+    monkeypatch.setattr(plans, "PATIENCE", 60.0)
 
 
 @pytest.fixture
