@@ -85,6 +85,7 @@ def _arn(value: Any, names: dict[str, str]) -> str:
     return re.sub(r"\$\{aws_s3_bucket\.(\w+)\.arn\}", lambda found: f"arn:aws-us-gov:s3:::{names[found[1]]}", said)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("buckets", "paths", "platform"), [(1, 1, False), (100, 1, False), (1, 150, False), (12, 12, False), (60, 1, True)]
 )

@@ -22,6 +22,7 @@ from glacier.terraform import Block, hcl, nested, output, resource, variable, wr
 from glacier.terraform.hcl import arguments
 from terraform.terraform_cli import MISSING
 
+pytestmark = pytest.mark.slow
 needs_terraform = pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
 
 PROGRAM = """

@@ -133,6 +133,7 @@ def _variables(file: Path, function: str) -> dict[str, str]:
     return environment["variables"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("event", "rows"), [(None, 2), ({"limit": 20}, 1)])
 def test_a_scheduled_pipeline_runs_out_of_its_package(moto: Moto, project: Path, event: Any, rows: int) -> None:
     assert call(project, "hourly", "hourly-runner", event) == {"pipeline": "hourly"}

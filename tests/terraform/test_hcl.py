@@ -87,6 +87,7 @@ def test_no_string_breaks_out_and_each_comes_back(first: str, second: str) -> No
     assert read_back(body["inner"][0]["deep"]) == second
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
 @given(st.lists(blocks(), min_size=10, max_size=20))
 @settings(max_examples=3, suppress_health_check=list(HealthCheck), deadline=None, phases=[Phase.generate])

@@ -32,7 +32,7 @@ from terraform.built import Built
 from terraform.examples import CLOUDS, EXAMPLES
 from terraform.policies import Call, Statement, allowed, needless, refused
 
-pytestmark = pytest.mark.filterwarnings("ignore::glacier.errors.GlacierWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::glacier.errors.GlacierWarning")]
 
 FRAME = pl.DataFrame({"id": [1, 2], "amount": [3.5, 4.5]})
 ARN = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:"

@@ -12,7 +12,7 @@ from glacier.errors import InfrastructureError
 from terraform.terraform_cli import MISSING
 from terraform.test_checking import settings
 
-pytestmark = pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(MISSING is not None, reason=str(MISSING))]
 
 PROJECT = """
 [env.prod]

@@ -243,6 +243,7 @@ def test_version_ranges(range_: str, version: str, allowed: bool) -> None:
 # Terraform ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @needs_terraform
 def test_terraform_finds_every_mutation_too(tmp_path: Path, mirrors: dict[str, Path]) -> None:
     calls = []
@@ -258,6 +259,7 @@ def test_terraform_finds_every_mutation_too(tmp_path: Path, mirrors: dict[str, P
     assert places == {f"m{place}" for place in range(len(MUTATIONS))}
 
 
+@pytest.mark.slow
 @needs_terraform
 @pytest.mark.parametrize(
     ("text", "old", "new"),
@@ -283,6 +285,7 @@ def test_stand_ins_carry_a_configuration_through_its_life(
     assert terraform.state() == {}
 
 
+@pytest.mark.slow
 @needs_terraform
 def test_stand_ins_refuse_null_for_a_required_argument(tmp_path: Path, mirrors: dict[str, Path]) -> None:
     text = GOOGLE.replace('location      = "US"', "location = var.where") + 'variable "where" {\n  default = null\n}\n'
