@@ -39,7 +39,7 @@ __all__ = ["Board", "Live"]
 
 WHITE = "white"
 """What saved pictures stand on: nobody knows the page they will be read on."""
-EVERY, LATER, YOUNG = 0.1, 0.25, 3.0
+EVERY, LATER, YOUNG = 0.1, 1 / 3, 2.0
 """Seconds between two updates of the page, at least: first, and when the run is older than the third number."""
 SHARE = 25
 """How many times longer than it takes to tell the page, nothing is told: it never costs more than 4 % of a run."""
@@ -194,7 +194,7 @@ class Live(Board):
         self._thread: threading.Thread | None = None
 
     def __call__(self, event: Event) -> None:
-        """Take an event of the run; the page hears of it at most ten times a second, after 3 seconds four times."""
+        """Take an event of the run; the page hears of it at most ten times a second, after 2 seconds three times."""
         self.ledger.note(event)
         if not self._news.is_set():
             self._news.set()
