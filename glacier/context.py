@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
+    from contextlib import AbstractContextManager
 
 __all__ = [
     "AloneError",
@@ -26,6 +27,7 @@ __all__ = [
     "recorder",
     "stand_in",
     "standing_in",
+    "themselves",
     "usage",
     "using",
 ]
@@ -138,6 +140,11 @@ def standing_in(original: Any, replacement: Any) -> Generator[None]:
     """Let `replacement` answer for `original` within a block: a pipeline bound to another environment runs so."""
     with using(_stand_ins, (*_stand_ins.get(), (original, replacement))):
         yield
+
+
+def themselves() -> AbstractContextManager[None]:
+    """Let every environment answer for itself within a block."""
+    return using(_stand_ins, ())
 
 
 def stand_in(original: Any) -> Any:

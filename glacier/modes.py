@@ -137,7 +137,10 @@ def local(
 def _reading(env: Any, options: RunOptions) -> Any:
     from glacier.execution.reading import Reading
 
-    return None if options.read is None else Reading(env, options.read)
+    if options.read is None:
+        return None
+    with context.themselves():
+        return Reading(env, options.read)
 
 
 def analyze(pipeline: Pipeline, env: Any, body: Callable[[], Any], _params: Mapping[str, Any]) -> Analysis:

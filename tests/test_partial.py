@@ -570,6 +570,25 @@ def test_a_bucket_of_ones_own_in_the_same_place_is_not_written(tmp_path: Path) -
         save.run(read=dev)
 
 
+def test_a_pipeline_may_read_from_the_environment_that_it_was_written_for(two: tuple[GlacierEnv, GlacierEnv]) -> None:
+    dev, prod = two
+
+    @prod.task()
+    def renew(report: Bucket) -> str:
+        before = prod.get("report").read().item()
+        report.write(pl.DataFrame({"x": [f"after {before}"]}))
+        return report.read().item()
+
+    @prod.pipeline()
+    def renewing() -> str:
+        return renew()
+
+    bound = dev.bind(renewing)
+    assert bound.run(read=prod) == "after prod"
+    assert [env.get("report").read().item() for env in two] == ["after prod", "prod"]
+    assert prod.bind(bound).run(read=dev) == "after after prod"
+
+
 def test_other_runs_and_later_ones_write_where_a_run_has_read(two: tuple[GlacierEnv, GlacierEnv]) -> None:
     dev, prod = two
     written = threading.Event()

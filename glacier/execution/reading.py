@@ -38,9 +38,12 @@ class Reading:
         polars_functions.prepare()
         self._own = own
         self._source = source
+        self._resources = dict(source.resources)
+        self._provider = source.provider
+        self._storage = source.storage
         self._names = {id(resource): name for name, resource in own.resources.items()}
-        self._theirs = {id(resource) for resource in source.resources.values()}
-        buckets = {name: each for name, each in source.resources.items() if isinstance(each, Bucket)}
+        self._theirs = {id(resource) for resource in self._resources.values()}
+        buckets = {name: each for name, each in self._resources.items() if isinstance(each, Bucket)}
         self._places = {place: name for name, each in buckets.items() if (place := _place(each)) is not None}
         self._written: set[tuple[str, str] | int] = set()
         self._to_write: set[int] = set()
@@ -58,10 +61,10 @@ class Reading:
         if _identity(resource) in self._written or self.is_theirs(resource):
             return resource
         name = self._names.get(id(resource))
-        if name is not None and name in self._source.resources:
-            return self._source.resources[name]
+        if name is not None and name in self._resources:
+            return self._resources[name]
         if isinstance(resource, Bucket):
-            return self._source.provider.bucket(resource.bucket_name, path=resource.path, format=resource.format)
+            return self._provider.bucket(resource.bucket_name, path=resource.path, format=resource.format)
         return resource
 
     def address(self, resource: Any) -> Any:
@@ -95,7 +98,7 @@ class Reading:
     def is_theirs(self, resource: Any) -> bool:
         """Whether a resource is of the environment that is only read."""
         provider = getattr(resource, "provider", None)
-        theirs = provider is not None and provider is self._source.storage and provider is not self._own.storage
+        theirs = provider is not None and provider is self._storage and provider is not self._own.storage
         return theirs or (id(resource) in self._theirs and id(resource) not in self._names)
 
     def check_writable(self, target: Any) -> None:
