@@ -17,6 +17,7 @@ from glacier.recording import Recorder
 from glacier.resources import Bucket, Serverless
 from glacier.settings import Effective, Level, Settings, TaskConfig, cascade, defaults
 from glacier.state import PipelineState, ResourceState, State, TaskState, shown, write_state
+from glacier.tables import counted
 from glacier.tasks import Pipeline, Task, task_config
 
 if TYPE_CHECKING:
@@ -448,7 +449,8 @@ class GlacierEnv:
 
     def __repr__(self) -> str:
         here = self._here()
-        counts = f"{len(here._resources)} resources, {len(here._tasks)} tasks, {len(here._pipelines)} pipelines"
+        known = ((here._resources, "resource"), (here._tasks, "task"), (here._pipelines, "pipeline"))
+        counts = ", ".join(counted(len(each), what) for each, what in known)
         protected = " (protected)" if here.protected else ""
         return f"<GlacierEnv {here.name!r}{protected} on {_provider_text(here._provider)}: {counts}>"
 

@@ -7,7 +7,7 @@ from functools import cached_property, partial, update_wrapper
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, overload
 
 from glacier import context, registry
-from glacier.errors import ConfigError, ResourceNotFoundError, UnboundTaskError
+from glacier.errors import ConfigError, UnboundTaskError
 from glacier.execution.attempts import Call, Job, attempt
 from glacier.execution.options import OPTION_NAMES, RunOptions, check_parameters, names_of
 from glacier.infrastructure.options import ExportOptions
@@ -296,14 +296,7 @@ class Pipeline:
         if isinstance(run, RunRecord):
             return run
         runs = context.stand_in(self.env).runs
-        if run is not None:
-            return runs[run]
-        newest = runs.of(self.name)[:1]
-        if not newest:
-            raise ResourceNotFoundError(
-                f"pipeline {self.name!r} has no run in environment {self.env.name!r} yet", hint="start one: run()"
-            )
-        return newest[0]
+        return runs.of(self.name).find(None) if run is None else runs[run]
 
     def run_with(self, mode: str, params: Mapping[str, Any], options: RunOptions) -> Any:
         """Do what `run` does, with the options as one value."""

@@ -57,6 +57,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Callable[..., 
 
 def test_a_failed_run_is_looked_at_and_resumed(run, tmp_path: Path) -> None:
     assert run("runs")[1] == "no runs yet\n"
+    assert "has no run yet" in run("resume")[2]
     (tmp_path / "fail").touch()
     assert run("run", "script.py", "-p", "count=3")[0] == 1
     failed = json.loads(run("runs", "--json")[1])[0]
@@ -66,6 +67,7 @@ def test_a_failed_run_is_looked_at_and_resumed(run, tmp_path: Path) -> None:
     assert "ValueError" in table
     assert "total  failed" in run("runs", failed["id"])[1]
     lines = run("logs", failed["id"][:5])[1].splitlines()
+    assert run("logs")[1].splitlines() == lines
     assert lines[0].endswith("make: making 3")
     assert lines[1].endswith("total: failed in attempt 1: ValueError: there is a file")
     assert [line["text"] for line in json.loads(run("logs", failed["id"], "make", "--json")[1])] == ["making 3"]

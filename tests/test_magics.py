@@ -415,12 +415,20 @@ def test_runs_are_kept_with_their_logs_and_resumed(working):
     assert [(run["pipeline"], run["state"]) for run in runs] == [("careful", "failed"), ("counting", "done")]
     failed = runs[0]["id"]
     assert [line["line"] for line in working.run(f"%glacier logs {failed} picky --json").value.value] == ["looking"]
+    assert working.run("%glacier logs --json").value.value == working.run(f"%glacier logs {failed} --json").value.value
     assert "careful" in working.run(f"%glacier runs {failed}").text
+    working.fail("%glacier resume")
     working.run("ready = True")
     assert working.run(f"%glacier resume {failed[:6]}").value == 7
     states = {task["name"]: task["state"] for task in working.run("%glacier runs --json").value.value[0]["tasks"]}
     assert states["clean"] == "cached"
     assert "no run 'zzz'" in working.fail("%glacier resume zzz").traceback
+    assert "is done" in working.fail("%glacier resume").traceback
+
+
+def test_before_the_first_run_there_is_none_to_look_at_or_to_resume(working):
+    for command in ("logs", "resume"):
+        assert "has no run of environment 'dev' yet" in working.fail(f"%glacier {command}").traceback
 
 
 def test_a_plan_says_what_would_run_and_why(working):

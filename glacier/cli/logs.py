@@ -16,7 +16,10 @@ __all__ = ["logs"]
 
 @app.command()
 def logs(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="The run's id, or the beginning of it.")],
+    run: Annotated[
+        str | None,
+        typer.Argument(metavar="[RUN]", help="The run's id, or the beginning of it; the newest when left out."),
+    ] = None,
     task: Annotated[str | None, typer.Argument(metavar="[TASK]", help="Lines of this task only.")] = None,
     *,
     as_json: AsJson = False,
@@ -27,7 +30,7 @@ def logs(
     from glacier.execution.journal import History
     from glacier.home import home
 
-    record = History(home())[run]
+    record = History(home()).find(run)
     lines = record.logs(task)
     if as_json:
         print_json([asdict(line) for line in lines])

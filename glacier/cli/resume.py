@@ -15,7 +15,10 @@ __all__ = ["resume"]
 
 @app.command()
 def resume(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="The run's id, or the beginning of it.")],
+    run: Annotated[
+        str | None,
+        typer.Argument(metavar="[RUN]", help="The run's id, or the beginning of it; the newest when left out."),
+    ] = None,
     param: Params = None,
     progress: Progress = None,
     debug: Debug = False,
@@ -27,7 +30,7 @@ def resume(
     from glacier.execution.journal import History
     from glacier.loading import arguments_of, load_recorded
 
-    record = History(home.home())[run]
+    record = History(home.home()).find(run)
     with contextlib.chdir(record.folder), home.using(record.home):
         pipeline = load_recorded(record)
         given = arguments_of(pipeline, param or ())

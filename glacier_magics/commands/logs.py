@@ -1,4 +1,4 @@
-"""`%glacier logs RUN [TASK]`: what the tasks of a run printed and logged."""
+"""`%glacier logs [RUN [TASK]]`: what the tasks of a run printed and logged."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ __all__ = ["arguments", "run"]
 
 def arguments(parser: Parser) -> None:
     """Take a run and a task."""
-    parser.add("run", names="runs", help="a run's id, or the beginning of it")
+    parser.add("run", nargs="?", names="runs", help="a run's id, or the beginning of it; the newest when left out")
     parser.add("task", nargs="?", names="tasks", help="lines of this task only")
     parser.add("--env", names="environments", help="another environment than the current one")
 
 
 def run(session: Session, given: argparse.Namespace) -> Any:
     """Show the lines."""
-    record = (session.env if given.env is None else session.named(given.env)).runs[str(given.run)]
+    record = (session.env if given.env is None else session.named(given.env)).runs.find(given.run)
     rows = [(f"{line.time:%H:%M:%S}", line.task, line.text) for line in record.logs(given.task)]
     note = "" if rows else "nothing was printed or logged"
     return Table(f"logs of run {record.id} of {record.pipeline}", ("time (UTC)", "task", "line"), rows, note)

@@ -1,4 +1,4 @@
-"""`%glacier resume RUN`: go on with a run that failed, was interrupted or whose kernel died.
+"""`%glacier resume [RUN]`: go on with a run that failed, was interrupted or whose kernel died.
 
 What succeeded is not run again, unless its code or that of a helper has changed; a changed value of a global does not
 count, and a line says so. -p gives a parameter that the journal does not keep.
@@ -24,7 +24,7 @@ __all__ = ["arguments", "run"]
 
 def arguments(parser: Parser) -> None:
     """Take a run and what it needs again."""
-    parser.add("run", names="runs", help="a run's id, or the beginning of it")
+    parser.add("run", nargs="?", names="runs", help="a run's id, or the beginning of it; the newest when left out")
     parser.add_parameters()
     parser.add("-o", "--output", metavar="VAR", help="the variable for what it returns")
     parser.add("--env", names="environments", help="another environment than the current one")
@@ -34,7 +34,7 @@ def arguments(parser: Parser) -> None:
 def run(session: Session, given: argparse.Namespace) -> Any:
     """Go on."""
     env = session.env if given.env is None else session.named(given.env)
-    record = env.runs[str(given.run)]
+    record = env.runs.find(given.run)
     here = session.env
     known = here is not env and record.pipeline in here.pipelines
     pipeline = session.pipeline(record.pipeline, env.name) if known else env.find_pipeline(record.pipeline)

@@ -63,6 +63,21 @@ class History(Sequence[RunRecord]):
             raise IndexError(f"the journal has no run {index} of {self}")
         return found[0]
 
+    def find(self, run: str | None) -> RunRecord:
+        """Return a run by its id or the beginning of it, the newest run where none is given.
+
+        Raises:
+            ResourceNotFoundError: there is none.
+        """
+        if run is not None:
+            return self._by_id(run)
+        newest = self._read("", 0, 1)
+        if not newest:
+            of = "".join(f" of {kind} {name!r}" for kind, name in reversed(self._of.items()) if name is not None)
+            where = f"the journal {self.home / database.FILE}"
+            raise ResourceNotFoundError(f"{where} has no run{of} yet", hint="start one: run()")
+        return newest[0]
+
     def __len__(self) -> int:
         with database.reading(self.home) as connection:
             if connection is None:
