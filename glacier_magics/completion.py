@@ -81,7 +81,7 @@ class Matcher:
 
     def _env(self, line: _Line) -> GlacierEnv | None:
         """Return the environment that the line is about: one that is not open yet is not opened for a Tab."""
-        return self._session.environments.get(line.given("--env")) or self._session.current
+        return self._session.opened(line.given("--env")) or self._session.current
 
     def _columns(self, env: GlacierEnv | None, line: _Line, fragment: Fragment) -> list[Offer]:
         """Offer a list of columns that ends with one more."""

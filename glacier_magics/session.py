@@ -60,6 +60,8 @@ class Session:
         self._steppers: dict[str, _Stepping] = {}
         self._unfinished: dict[tuple[str, str], str] = {}
         self._ours: GlacierEnv | None = None
+        self._seen: dict[str, GlacierEnv] = {}
+        self._last: GlacierEnv | None = None
         self._guarded: list[GlacierEnv] = []
         self._agreed = False
 
@@ -170,7 +172,8 @@ class Session:
     def known(self) -> list[str]:
         """The names that `open_env` takes: of the project, of those opened, and of the notebook's variables."""
         project = [] if self.project is None else self.project.names
-        return list(dict.fromkeys([*project, *self.environments, *self._in_notebook()]))
+        self._notice()
+        return list(dict.fromkeys([*project, *self.environments]))
 
     def named(self, name: str) -> GlacierEnv:
         """Return an environment by its name or a unique beginning of it: opened before, the notebook's, the project's.
@@ -226,17 +229,24 @@ class Session:
         self.names[_CURRENT] = self._ours = self._watched(env)
         return env
 
-    def _opened(self, name: str) -> GlacierEnv:
-        if name not in self.environments:
-            found = self._in_notebook().get(name)
-            if found is None:
-                assert self.project is not None
-                found = self.project.env(name)
-            self.environments[name] = found
-        return self._watched(self.environments[name])
+    def opened(self, name: str) -> GlacierEnv | None:
+        """Return an environment that is there already: opened before, or the notebook's; None where it is not."""
+        self._notice()
+        return self.environments.get(name)
 
-    def _in_notebook(self) -> dict[str, GlacierEnv]:
-        return {each.name: each for each in list(self.names.values()) if isinstance(each, GlacierEnv)}
+    def _opened(self, name: str) -> GlacierEnv:
+        found = self.opened(name)
+        if found is None:
+            assert self.project is not None
+            found = self.project.env(name)
+        return self._watched(found)
+
+    def _notice(self) -> None:
+        """Take the environments that variables have come to mean since the last look for those of their names."""
+        variables = [(name, each) for name, each in list(self.names.items()) if not name.startswith("_")]
+        seen, self._seen = self._seen, {name: each for name, each in variables if isinstance(each, GlacierEnv)}
+        new = [each for name, each in self._seen.items() if seen.get(name) is not each]
+        self.environments.update((each.name, each) for each in new)
 
     def _watched(self, env: GlacierEnv) -> GlacierEnv:
         self.environments.setdefault(env.name, env)
@@ -252,6 +262,19 @@ class Session:
         bound = {id(each): _bound(each, env) for each in [*own, *named]}
         for name, value in list(self.names.items()):
             self.names[name] = bound.get(id(value), value)
+
+    def _renewed(self) -> str | None:
+        """Let tasks and pipelines follow where a cell has made the current environment anew, and say so."""
+        before, env = self._last, self.current
+        self._last = env
+        self._notice()
+        if before is None or env is None or before is env or before.name != env.name:
+            return None
+        left = [each for each in self.names.values() if isinstance(each, Task | Pipeline) and each.env is before]
+        bound = {id(each): env.bind(each) for each in left if not _is_known(each, env)}
+        self.names.update({name: bound[id(each)] for name, each in list(self.names.items()) if id(each) in bound})
+        names = ", ".join(dict.fromkeys(each.name for each in bound.values()))
+        return f"{env.name} was made anew; what was bound to the old one follows: {names}" if bound else None
 
     def provider_of(self, name: str) -> str:
         """Return the kind of provider of an environment of the project, `local` where there is none of the name."""
@@ -375,7 +398,9 @@ class Session:
     def _after_cell(self, *_: Any) -> None:
         env = self.current
         try:
-            said = None if env is None else self.stale.look(self._watched(env))
+            renewed = self._renewed()
+            stale = None if env is None else self.stale.look(self._watched(env))
+            said = "\n".join(each for each in (renewed, stale) if each)
         except (Exception, KeyboardInterrupt) as error:
             # It comes after the user's own cell, which has not failed for it.
             self.last_error = error
@@ -418,6 +443,10 @@ def _elsewhere(target: Any, env: GlacierEnv) -> Any:
     own = env.find_pipeline(target.name) if target.name in env.pipelines else None
     knows = own is not None and own.fn is target.fn and any(each is target.env for each in own.origins)
     return own if knows else env.bind(target)
+
+
+def _is_known(target: Task | Pipeline, env: GlacierEnv) -> bool:
+    return target.name in (env.tasks if isinstance(target, Task) else env.pipelines)
 
 
 def _bound(target: Any, env: GlacierEnv) -> Any:

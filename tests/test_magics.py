@@ -426,6 +426,23 @@ def test_runs_are_kept_with_their_logs_and_resumed(working):
     assert "is done" in working.fail("%glacier resume").traceback
 
 
+def test_an_environment_that_a_cell_makes_anew_takes_the_place_of_the_old_one(nb):
+    made = 'env = GlacierEnv.from_env(provider="local", name="lab", base_path="{0}")\n%glacier ls\n'
+    made += 'side = GlacierEnv.from_env(provider="local", name="side", base_path="{0}")'
+    nb.run(made.format("first"))
+    nb.run("@env.task()\ndef one():\n    return 1\n@env.task()\ndef more(n: int):\n    return n + 1")
+    nb.run("@env.pipeline()\ndef adding():\n    return more(one())")
+    nb.run("%glacier env side\n%glacier env lab")
+    again = nb.run(made.format("second") + "\n@env.task()\ndef one():\n    return 10")
+    assert "lab was made anew; what was bound to the old one follows: more, adding" in again.printed
+    assert nb.run("%glacier run adding").value == nb.run("adding.run()").value == 11
+    assert nb["more"].env is nb["one"].env is nb["adding"].env is nb["env"]
+    assert "lab" not in nb.run("1").printed
+    for name in ("side", "lab"):
+        nb.run(f"%glacier env {name}")
+        assert nb["env"].provider.config.base_path == Path("second")
+
+
 def test_before_the_first_run_there_is_none_to_look_at_or_to_resume(working):
     for command in ("logs", "resume"):
         assert "has no run of environment 'dev' yet" in working.fail(f"%glacier {command}").traceback

@@ -62,7 +62,7 @@ def environments(session: Session) -> Table:
 
 
 def _row(session: Session, name: str, entry: Any) -> tuple[str, ...]:
-    env = session.environments.get(name)
+    env = session.opened(name)
     current = session.current
     star = "*" if current is not None and current.name == name else ""
     if env is not None:
