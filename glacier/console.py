@@ -20,14 +20,13 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from glacier.cache.store import Entry, Store
-    from glacier.execution.journal import LogLine, RunRecord
+    from glacier.execution.journal import RunRecord
     from glacier.execution.run import Run
     from glacier.overview import PipelineRow, TaskRow
     from glacier.resources import ObjectInfo, Preview
 
 __all__ = [
     "print_entries",
-    "print_logs",
     "print_objects",
     "print_permissions",
     "print_pipelines",
@@ -118,19 +117,6 @@ def print_entries(console: Console, entries: Sequence[Entry], store: Store, task
     console.print(table, highlight=False)
     count = f"{len(entries):,} {'result' if len(entries) == 1 else 'results'} in {printable(store.where)}"
     console.print(count, style="dim", highlight=False, markup=False, soft_wrap=True)
-
-
-def print_logs(run: RunRecord, lines: Sequence[LogLine], task: str | None) -> None:
-    """Print the lines of a run and the errors of its failed attempts, in the order of time."""
-    failed = {step.name: run.attempts(step.name) for step in run.tasks if task in {None, step.name, step.key}}
-    told = [(line.time, printable(str(line))) for line in lines]
-    told += [
-        (each.time, f"{each.time:%H:%M:%S} {name}: {each.kind} in attempt {each.number}: {printable(each.error or '')}")
-        for name, attempts in failed.items()
-        for each in attempts
-    ]
-    for _, text in sorted(told):
-        print(text)
 
 
 def print_permissions(console: Console, permissions: Sequence[Mapping[str, Any]]) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from glacier.errors import ConfigError, did_you_mean
 from glacier.resources import Preview
+from glacier.resources.preview import condition
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,16 +51,4 @@ def _chosen(frame: pl.LazyFrame, name: str, schema: pl.Schema, columns: Sequence
 
 
 def _filtered(frame: pl.LazyFrame, name: str, where: str | None) -> pl.LazyFrame:
-    import polars as pl
-
-    if where is None:
-        return frame
-    schema = frame.collect_schema()
-    try:
-        condition = pl.sql_expr(where)
-        pl.LazyFrame(schema=schema).filter(condition).collect()
-    except pl.exceptions.PolarsError as error:
-        hint = f"the columns are {', '.join(schema)}"
-        why = str(error).partition("\n")[0]
-        raise ConfigError(f"preview of {name}: cannot filter by {where!r}: {why}", hint=hint) from error
-    return frame.filter(condition)
+    return frame if where is None else frame.filter(condition(where, frame.collect_schema(), name))

@@ -157,7 +157,7 @@ def _as_annotated(target: Task | Pipeline, key: str, value: Any, text: str) -> A
     kind = wanted.__name__ if isinstance(wanted, type) else str(wanted)
     raise ConfigError(
         f"parameter {key!r} of {target.name!r} is of type {kind}, which {text[:60]!r} is not",
-        hint=f"write -p {key}=VALUE, a list or mapping as JSON",
+        hint=f"write -p {key}=VALUE, a list or mapping as JSON in single quotes: -p '{key}=[1, 2]'",
     )
 
 

@@ -414,7 +414,8 @@ def test_runs_are_kept_with_their_logs_and_resumed(working):
     runs = working.run("%glacier runs --json").value.value
     assert [(run["pipeline"], run["state"]) for run in runs] == [("careful", "failed"), ("counting", "done")]
     failed = runs[0]["id"]
-    assert [line["line"] for line in working.run(f"%glacier logs {failed} picky --json").value.value] == ["looking"]
+    lines = [line["line"] for line in working.run(f"%glacier logs {failed} picky --json").value.value]
+    assert lines == ["looking", "failed in attempt 1: AssertionError: "]
     assert working.run("%glacier logs --json").value.value == working.run(f"%glacier logs {failed} --json").value.value
     assert "careful" in working.run(f"%glacier runs {failed}").text
     working.fail("%glacier resume")

@@ -26,13 +26,11 @@ def logs(
     debug: Debug = False,
 ) -> None:
     """Show the lines that the tasks of a run printed and logged, and the errors of their attempts."""
-    from glacier.console import print_logs
     from glacier.execution.journal import History
     from glacier.home import home
 
     record = History(home()).find(run)
-    lines = record.logs(task)
     if as_json:
-        print_json([asdict(line) for line in lines])
+        print_json([asdict(line) for line in record.logs(task)])
     else:
-        print_logs(record, lines, task)
+        print("".join(f"{line}\n" for line in record.story(task)), end="")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from glacier.resources.bucket import Bucket
 
-__all__ = ["Preview", "preview", "schema"]
+__all__ = ["Preview", "condition", "preview", "schema"]
 
 _OBJECTS = 32
 """Objects of a folder or pattern that a preview looks into at most."""
@@ -242,7 +242,7 @@ def _scanned(wish: Wish, where: pl.Expr | str | None) -> Preview:
     frame = reading.frame(bucket)
     schema = reading.sane(bucket, frame).collect_schema()
     names = wish.shown(schema)
-    chosen = frame if where is None else frame.filter(_condition(where, schema, bucket))
+    chosen = frame if where is None else frame.filter(condition(where, schema, bucket.uri))
     rows = chosen.select(names).head(wish.n).collect()
     total = _count(frame) if form.whole or not (form.text or bucket.is_many()) else None
     return Preview(bucket.uri, bucket.format, schema, rows, total, size)
@@ -254,15 +254,19 @@ def _count(frame: pl.LazyFrame) -> int:
     return frame.select(pl.len()).collect().item()
 
 
-def _condition(where: pl.Expr | str, schema: pl.Schema, bucket: Bucket) -> pl.Expr:
-    """Return `where` as an expression that was tried on the bucket's columns."""
+def condition(where: pl.Expr | str, schema: pl.Schema, name: str) -> pl.Expr:
+    """Return `where` as an expression that was tried on the columns of what has that name or address.
+
+    Raises:
+        ConfigError: it does not fit them.
+    """
     import polars as pl
 
     try:
-        condition = pl.sql_expr(where) if isinstance(where, str) else where
-        pl.LazyFrame(schema=schema).filter(condition).collect()
+        found = pl.sql_expr(where) if isinstance(where, str) else where
+        pl.LazyFrame(schema=schema).filter(found).collect()
     except pl.exceptions.PolarsError as error:
-        hint = f"the columns are {', '.join(schema)}"
+        hint = f"the columns are {', '.join(map(printable, schema))}"
         why = str(error).partition("\n")[0]  # Polars appends the plan
-        raise ConfigError(f"preview of {bucket.uri}: cannot filter by {str(where)!r}: {why}", hint=hint) from error
-    return condition
+        raise ConfigError(f"preview of {name}: cannot filter by {str(where)!r}: {why}", hint=hint) from error
+    return found

@@ -1,4 +1,4 @@
-"""`%glacier logs [RUN [TASK]]`: what the tasks of a run printed and logged."""
+"""`%glacier logs [RUN [TASK]]`: what the tasks of a run printed and logged, and why attempts failed."""
 
 from __future__ import annotations
 
@@ -25,6 +25,6 @@ def arguments(parser: Parser) -> None:
 def run(session: Session, given: argparse.Namespace) -> Any:
     """Show the lines."""
     record = (session.env if given.env is None else session.named(given.env)).runs.find(given.run)
-    rows = [(f"{line.time:%H:%M:%S}", line.task, line.text) for line in record.logs(given.task)]
-    note = "" if rows else "nothing was printed or logged"
+    rows = [(f"{line.time:%H:%M:%S}", line.task, line.text) for line in record.story(given.task)]
+    note = "" if rows else "nothing was printed or logged, and nothing failed"
     return Table(f"logs of run {record.id} of {record.pipeline}", ("time (UTC)", "task", "line"), rows, note)

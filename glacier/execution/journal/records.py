@@ -118,6 +118,16 @@ class RunRecord:
 
         return history.attempts_of(self, task)
 
+    def story(self, task: str | None = None) -> list[LogLine]:
+        """Return what `logs` does and the errors of failed attempts, in the order of time."""
+        failed = {step.name: self.attempts(step.name) for step in self.tasks if task in {None, step.name, step.key}}
+        told = [
+            LogLine(name, each.time, f"{each.kind} in attempt {each.number}: {each.error or ''}")
+            for name, attempts in failed.items()
+            for each in attempts
+        ]
+        return sorted([*self.logs(task), *told], key=lambda line: line.time)
+
     def value(self, task: str) -> Any:
         """Return what the task of that name or key returned; None where that was not kept."""
         from glacier.execution.journal import history
