@@ -125,6 +125,17 @@ def test_resources_are_listed_previewed_and_explained(run):
     assert run("explain", "sales_data", "--env", "dev")[0] == 0
 
 
+def test_without_a_name_the_environment_that_a_notebook_begins_with_is_meant(run, project):
+    assert run("ls", "--json")[1] == run("ls", "--env", "dev", "--json")[1]
+    assert run("preview", "sales_data")[1] == run("preview", "sales_data", "--env", "dev")[1]
+    assert run("explain", "sales_data")[1] == run("explain", "sales_data", "--env", "dev")[1]
+    assert json.loads(run("ls", "sales_data", "--json")[1])["objects"][0]["path"] == "raw.parquet"
+    (project / "sales_data").write_text("x\n1\n")
+    assert "x" in run("preview", "sales_data", "--format", "csv")[1]
+    (project / "glacier.toml").write_text(PROJECT.replace("[env.dev]", "[env.dev]\nprotected = true"))
+    assert "name one: --env NAME" in run("explain", "sales_data")[2]
+
+
 def test_environments_are_compared(run):
     found = json.loads(run("diff", "dev", "prod", "--json")[1])
     assert ("environment", "protected") in {(row["section"], row["setting"]) for row in found["differences"]}

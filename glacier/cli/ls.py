@@ -10,6 +10,7 @@ import typer
 from glacier.cli.app import app
 from glacier.cli.options import AsJson, Debug, EnvName, Options, Provider, Region, bucket_of, env_of
 from glacier.cli.printing import console, print_json
+from glacier.home import project_root
 
 __all__ = ["ls"]
 
@@ -21,7 +22,8 @@ def ls(
         typer.Argument(
             metavar="[TARGET]",
             help="s3://bucket/path, gs://bucket/path, az://container/path, a path on this machine, or bucket/path with "
-            "--provider. A path may be a folder or, in quotes, a pattern. With --env: a resource, or a pattern.",
+            "--provider. A path may be a folder or, in quotes, a pattern. With --env: a resource, or a pattern. By "
+            "default, in a project: all resources of the environment that a notebook begins with.",
         ),
     ] = None,
     *,
@@ -34,7 +36,7 @@ def ls(
     debug: Debug = False,
 ) -> None:
     """List the objects in a bucket, in a folder, that match a pattern, or of an environment's resources."""
-    if env is not None:
+    if env is not None or (target is None and project_root() is not None):
         _resources(env, target or "*", limit, as_json)
     elif target is None:
         raise typer.BadParameter("name a bucket or path, or an environment: --env NAME")
@@ -42,7 +44,7 @@ def ls(
         _objects(bucket_of(target, provider, region, option), limit, as_json)
 
 
-def _resources(env: str, pattern: str, limit: int, as_json: bool) -> None:
+def _resources(env: str | None, pattern: str, limit: int, as_json: bool) -> None:
     from glacier.browsing import browse
 
     listing = browse(env_of(env), pattern, limit)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from glacier.errors import ConfigError
 
 __all__ = [
     "Address",
@@ -82,23 +85,44 @@ def bucket_of(
     *,
     env: str | None = None,
 ) -> Any:
-    """Return the bucket that an address and its options name; or the resource of an environment, when one is named."""
+    """Return the bucket that an address and its options name; or the resource of an environment, when one is named.
+
+    A word that is no path here may be a resource of the environment that the project begins with.
+    """
     from glacier import addresses
+    from glacier.browsing import bucket_in
 
     if env is not None:
-        from glacier.browsing import bucket_in
-
         return bucket_in(env_of(env), target)
-
+    if provider is None and not options and (begun := _begun_with(target)) is not None:
+        return bucket_in(begun, target)
     fields = addresses.fields_of(target, provider, options or (), region)
     return addresses.bucket_of(target, provider, format=format, **fields)
 
 
-def env_of(name: str) -> Any:
-    """Return an environment of the project that the working directory lies in."""
+def _begun_with(resource: str) -> Any:
+    """Return the environment that the project begins with, if it has such a resource and no file is called so."""
+    from glacier.home import project_root
+
+    if "/" in resource or Path(resource).exists() or project_root() is None:
+        return None
+    env = env_of(None)
+    return env if resource in env.resources else None
+
+
+def env_of(name: str | None) -> Any:
+    """Return an environment of the project that the working directory lies in, the one it begins with for None.
+
+    Raises:
+        ConfigError: there is no project or no such environment.
+    """
     from glacier.project import Project
 
-    return Project.find().env(name)
+    project = Project.find()
+    chosen = name or project.default
+    if chosen is None:
+        raise ConfigError("every environment of the project is protected", hint="name one: --env NAME")
+    return project.env(chosen)
 
 
 def defined_in(file: str, env: str | None) -> list[Any]:
