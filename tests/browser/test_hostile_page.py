@@ -152,6 +152,8 @@ COMMANDS = (
     "env.get('rows')",
 )
 COUNT = 8
+ATTEMPTS = 2
+"""How often the task that fails is tried; the logs say why each attempt failed."""
 KEPT = "\n\t\u200c\u200d"
 """What a text may hold beside what is printed: lines, tabs, and what some scripts are misspelt without."""
 OBEYED = {"Cc", "Cf", "Cs"}
@@ -218,7 +220,7 @@ def assert_outcomes(cells: tuple[str, ...], saved: list[list[dict[str, Any]]]) -
     assert failed == [source for source in cells if source.startswith(FAILS)]
     assert [source for source in COMMANDS if not said[source]] == []
     (logs,) = said[f"{SAYS}f'logs {{env.runs[0].id}}')"]
-    assert logs["data"]["text/html"].count("</tr>") == 1 + COUNT
+    assert logs["data"]["text/html"].count("</tr>") == 1 + COUNT + ATTEMPTS
 
 
 def assert_harmless(notebook: Notebook, output: dict[str, Any]) -> None:
