@@ -13,7 +13,7 @@ import example_code
 import pytest
 
 from glacier import Bucket, GlacierEnv, Serverless, task
-from glacier.config import AwsConfig, S3Config
+from glacier.config import AwsConfig, AzureFunctionConfig, S3Config
 from glacier.environment import Defaults
 from glacier.errors import ConfigError, InfrastructureError
 from glacier.providers import AWSProvider
@@ -272,7 +272,7 @@ def test_environments_whose_names_need_a_shorter_form_share_a_module_with_others
 # Modules -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("cloud", ["aws", "gcp"])
+@pytest.mark.parametrize("cloud", CLOUDS)
 def test_the_modules_of_two_pipelines_of_one_environment_do_not_meet(cloud: str, tmp_path: Path) -> None:
     env = CLOUDS[cloud].env()
     env.register("fn", env.provider.serverless("fn", handler="handlers.clean"))
@@ -289,6 +289,28 @@ def test_the_modules_of_two_pipelines_of_one_environment_do_not_meet(cloud: str,
         for each in ("first", "second", "whole")
     }
     assert len(states) == 3
+
+
+def test_the_roles_and_logs_of_two_pipelines_of_one_environment_on_azure_do_not_meet(tmp_path: Path) -> None:
+    env = CLOUDS["azure"].env()
+    env.register("sales", env.provider.bucket("glacier-sales", path="x.parquet"))
+    config = AzureFunctionConfig(log_retention_days=30)
+    env.register("fn", env.provider.serverless("fn", handler="handlers.clean", config=config))
+    for name in ("first", "second"):
+
+        @env.pipeline(name=name)
+        def calls() -> Any:
+            env.get("sales").delete()
+            return env.get("fn").invoke({})
+
+        calls.run("generate", output_dir=tmp_path / name)
+    marks = {re.findall(r"azure_mark = .*", text(tmp_path, f"{name}/locals.tf"))[0] for name in ("first", "second")}
+    assert len(marks) == 2
+    for name in ("first", "second"):
+        assert "${local.azure_mark}" in text(tmp_path, f"{name}/iam.tf")
+        named = re.findall(r'"glacier-\$.*', text(tmp_path, f"{name}/monitoring.tf"))
+        assert len(named) == 2
+        assert all(each.endswith('-${local.azure_mark}"') for each in named)
 
 
 # Zips ----------------------------------------------------------------------------------------------------------------

@@ -61,7 +61,7 @@ def blueprint(config: AzureConfig, account: str, needs: Needs) -> Blueprint:
     _Functions(module).draw()
     _Access(module).draw()
     where = {"resource_group_name": config.resource_group, "storage_account_name": None}
-    key = {"container_name": "tfstate", "key": f"glacier/{needs.environment}.tfstate", "use_azuread_auth": True}
+    key = {"container_name": "tfstate", "key": f"glacier/{needs.module}.tfstate", "use_azuread_auth": True}
     return module.draft.finish(_requirements(module), Backend("azurerm", {**where, **key}, BACKEND_ADVICE))
 
 
@@ -105,8 +105,9 @@ class _Module:
 
     @cached_property
     def mark(self) -> Ref:
-        """A few letters that tell environments of one directory apart; drawn when something asks for them."""
-        seed = Text(Ref("var", "azure_subscription_id"), "/", Ref("var", "azure_resource_group"), "/", ENVIRONMENT)
+        """A few letters that tell the modules of one directory apart; drawn when something asks for them."""
+        where = (Ref("var", "azure_subscription_id"), "/", Ref("var", "azure_resource_group"), "/", ENVIRONMENT)
+        seed = Text(*where, *((f"/{self.needs.only}",) if self.needs.only else ()))
         self.draft.add("locals.tf", Block("locals", (), {"azure_mark": Call("substr", Call("sha256", seed), 0, 6)}))
         return Ref("local", "azure_mark")
 
@@ -743,8 +744,9 @@ class _Functions:
 
     def _insights(self, days: int) -> None:
         common: dict[str, Value] = {**PLACE, "retention_in_days": days, **self.module.common_tags()}
-        name = Text("glacier-", ENVIRONMENT)
-        home = Text("glacier-", _WORKSPACE_PART)
+        of_its_own = ("-", self.module.mark) if self.module.needs.only else ()
+        name = Text("glacier-", ENVIRONMENT, *of_its_own)
+        home = Text("glacier-", _workspace_part(48 if of_its_own else 55), *of_its_own)
         workspace = resource("azurerm_log_analytics_workspace", "main", name=home, sku="PerGB2018", **common)
         where: dict[str, Value] = {"application_type": "other", "workspace_id": workspace.ref.id}
         self.draft.add("monitoring.tf", workspace, "logs of functions")
@@ -906,11 +908,12 @@ def _is_logged(need: FunctionNeed) -> bool:
     return need.monitored or need.config.log_retention_days is not None
 
 
-_WORKSPACE_PART = Call("trim", Call("substr", Call("replace", ENVIRONMENT, "_", "-"), 0, 55), "-")
-"""A workspace's name has 4 to 63 letters, digits and '-' between them.
+def _workspace_part(most: int) -> Call:
+    """Return the environment's part in a workspace's name, which has 4 to 63 letters, digits and '-' between them.
 
-https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules#microsoftoperationalinsights
-"""
+    https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules#microsoftoperationalinsights
+    """
+    return Call("trim", Call("substr", Call("replace", ENVIRONMENT, "_", "-"), 0, most), "-")
 
 
 def _failures(app: str) -> Block:
