@@ -5,6 +5,7 @@ from __future__ import annotations
 from glacier.terraform.document import (
     Block,
     Call,
+    Choice,
     Document,
     Labels,
     Ref,
@@ -24,6 +25,7 @@ from glacier.terraform.json_form import json_form
 __all__ = [
     "Block",
     "Call",
+    "Choice",
     "Document",
     "Labels",
     "Ref",

@@ -1,8 +1,9 @@
 """The document model: blocks with arguments, and values in which only references are code.
 
-A `str` is always a literal, whatever it holds. Code comes in three forms only: `Ref` (`aws_s3_bucket.sales.arn`, made
-by attribute access from `block.ref`), `Call` (`jsonencode({...})`) and `Text`, literals and references joined:
-`Text(bucket.ref.arn, "/raw/*")`. None of them is ever made of a user's string, so that no string becomes code.
+A `str` is always a literal, whatever it holds. Code comes in four forms only: `Ref` (`aws_s3_bucket.sales.arn`, made
+by attribute access from `block.ref`), `Call` (`jsonencode({...})`), `Choice` (`var.replicated ? 1 : 0`) and `Text`,
+literals and references joined: `Text(bucket.ref.arn, "/raw/*")`. None of them is ever made of a user's string, so that
+no string becomes code.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ from glacier.errors import InfrastructureError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from types import EllipsisType
 
 __all__ = [
     "IDENTIFIER",
     "Block",
     "Call",
+    "Choice",
     "Document",
     "Labels",
     "Ref",
@@ -44,12 +47,12 @@ class Ref:
     """A reference: `Ref("aws_s3_bucket", "sales").arn` is the code `aws_s3_bucket.sales.arn`.
 
     An attribute that Python or the class has taken for itself is reached as `ref.at("parts")`; an index is `ref[0]` or
-    `ref["key"]`.
+    `ref["key"]`, and `ref[...]` is each of several: `aws_s3_bucket.sales[*]`.
     """
 
-    parts: tuple[str | int | tuple[str], ...]
+    parts: tuple[str | int | tuple[str] | EllipsisType, ...]
 
-    def __init__(self, *parts: str | int | tuple[str]) -> None:
+    def __init__(self, *parts: str | int | tuple[str] | EllipsisType) -> None:
         bad = next((part for part in parts if isinstance(part, str) and not IDENTIFIER.fullmatch(part)), None)
         if bad is not None:
             raise InfrastructureError(f"{bad!r} cannot stand in a Terraform reference", hint="use identifiers only")
@@ -60,8 +63,8 @@ class Ref:
             raise AttributeError(name)
         return self.at(name)
 
-    def __getitem__(self, key: int | str) -> Ref:
-        return Ref(*self.parts, key if isinstance(key, int) else (key,))
+    def __getitem__(self, key: int | str | EllipsisType) -> Ref:
+        return Ref(*self.parts, (key,) if isinstance(key, str) else key)
 
     def at(self, name: str) -> Ref:
         """Return the reference to an attribute of this one."""
@@ -83,6 +86,15 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """One value or another: `Choice(Ref("var", "replicated"), 1, 0)`."""
+
+    condition: Ref
+    yes: Value
+    no: Value
+
+
+@dataclass(frozen=True, slots=True)
 class Text:
     """A string in which some parts are values that only Terraform knows: `Text(bucket.ref.arn, "/raw/*")`."""
 
@@ -98,7 +110,9 @@ class Text:
         object.__setattr__(self, "parts", tuple(joined))
 
 
-Value: TypeAlias = "str | int | float | bool | Ref | Call | Text | Sequence[Value] | Mapping[str, Value] | None"
+Value: TypeAlias = (
+    "str | int | float | bool | Ref | Call | Choice | Text | Sequence[Value] | Mapping[str, Value] | None"
+)
 """What an argument can hold; None is `null`, a Mapping an object, a list or tuple a list."""
 
 

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from glacier.errors import InfrastructureError
-from glacier.terraform.document import IDENTIFIER, Block, Call, Ref, Text
+from glacier.terraform.document import IDENTIFIER, Block, Call, Choice, Ref, Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from types import EllipsisType
 
     from glacier.terraform.document import Value
 
@@ -67,7 +68,7 @@ def interpolated(text: Text, literal: Callable[[str], str]) -> str:
 
 def expression(value: Value, indent: int = 0) -> str:
     """Return a value as code; an object, and a list too long for one line, takes several lines."""
-    if isinstance(value, Ref | Call | Text):
+    if isinstance(value, Ref | Call | Choice | Text):
         return _code(value, indent)
     if isinstance(value, str):
         return f'"{_quoted(value)}"'
@@ -76,10 +77,16 @@ def expression(value: Value, indent: int = 0) -> str:
     return _list(value, indent) if isinstance(value, Sequence) else json.dumps(value, allow_nan=False)
 
 
-def _code(value: Ref | Call | Text, indent: int) -> str:
-    if isinstance(value, Text):
-        return f'"{interpolated(value, _quoted)}"'
-    return _reference(value) if isinstance(value, Ref) else _call(value, indent)
+def _code(value: Ref | Call | Choice | Text, indent: int) -> str:
+    match value:
+        case Text():
+            return f'"{interpolated(value, _quoted)}"'
+        case Choice():
+            return _choice(value, indent)
+        case Call():
+            return _call(value, indent)
+        case Ref():
+            return _reference(value)
 
 
 def _block(block: Block, indent: int) -> str:
@@ -151,13 +158,27 @@ def _list(value: Sequence[Value], indent: int) -> str:
     line = f"[{', '.join(expression(each, indent) for each in value)}]"
     if "\n" not in line and len(line) + indent <= _WIDE:
         return line
-    pad = " " * (indent + 2)
-    items = "".join(f"{pad}{expression(each, indent + 2)},\n" for each in value)
-    return f"[\n{items}{' ' * indent}]"
+    return f"[\n{_items(value, indent)}{' ' * indent}]"
+
+
+def _items(values: Sequence[Value], indent: int) -> str:
+    return "".join(f"{' ' * (indent + 2)}{expression(each, indent + 2)},\n" for each in values)
+
+
+def _choice(choice: Choice, indent: int) -> str:
+    """Return a condition; where both values take several lines, fmt moves the line between them to the right."""
+    yes, no = expression(choice.yes, indent), expression(choice.no, indent)
+    if "\n" in yes and "\n" in no:
+        yes = "\n  ".join(yes.rsplit("\n", 1))
+    return f"{_reference(choice.condition)} ? {yes} : {no}"
 
 
 def _call(call: Call, indent: int) -> str:
-    return f"{call.function}({', '.join(expression(each, indent) for each in call.arguments)})"
+    """Return a call; where one of several arguments takes several lines, each begins on its own."""
+    line = ", ".join(expression(each, indent) for each in call.arguments)
+    if "\n" not in line or len(call.arguments) == 1:
+        return f"{call.function}({line})"
+    return f"{call.function}(\n{_items(call.arguments, indent)}{' ' * indent})"
 
 
 def _reference(ref: Ref) -> str:
@@ -165,10 +186,16 @@ def _reference(ref: Ref) -> str:
     return str(first) + "".join(_step(part) for part in rest)
 
 
-def _step(part: str | int | tuple[str]) -> str:
-    if isinstance(part, str):
-        return f".{part}"
-    return f"[{part}]" if isinstance(part, int) else f'["{_quoted(part[0])}"]'
+def _step(part: str | int | tuple[str] | EllipsisType) -> str:
+    match part:
+        case str():
+            return f".{part}"
+        case int():
+            return f"[{part}]"
+        case (str(key),):
+            return f'["{_quoted(key)}"]'
+        case _:
+            return "[*]"
 
 
 def _key(name: str) -> str:

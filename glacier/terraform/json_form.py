@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from glacier.errors import InfrastructureError
-from glacier.terraform.document import Block, Call, Ref, Text
+from glacier.terraform.document import Block, Call, Choice, Ref, Text
 from glacier.terraform.hcl import expression, interpolated, template
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from glacier.terraform.document import Value
 
@@ -44,8 +45,11 @@ def _put(found: dict[str, Any], block: Block) -> None:
     body = _body(block)
     if not block.labels and block.kind == "locals":
         here.setdefault(last, {}).update(body)
-    elif block.labels and block.kind != "provider":
+    elif block.labels and block.kind != "provider" and last not in here:
         here[last] = body
+    elif block.kind == "dynamic":
+        known = here[last]
+        here[last] = [*(known if isinstance(known, list) else [known]), body]
     else:
         here.setdefault(last, []).append(body)
 
@@ -54,9 +58,17 @@ def _body(block: Block) -> dict[str, Any]:
     found: dict[str, Any] = {"//": " ".join(block.notes)} if block.notes else {}
     for name, value in block.arguments.items():
         found[name] = _bare(value) if (block.kind, name) in _EXPRESSIONS or name in _WORDS else _json(value)
-    for inner in block.blocks:
+    for inner in _in_order(block.blocks):
         _put(found, inner)
     return found
+
+
+def _in_order(blocks: Sequence[Block]) -> Iterator[Block]:
+    """Yield nested blocks; JSON keeps no order between plain and dynamic ones of a kind, so that all become dynamic."""
+    mixed = {block.labels[0] for block in blocks if block.kind == "dynamic"}
+    for block in blocks:
+        content = replace(block, kind="content")
+        yield Block("dynamic", (block.kind,), {"for_each": [1]}, (content,)) if block.kind in mixed else block
 
 
 _WORDS = frozenset({"depends_on", "provider", "providers", "configuration_aliases"})
@@ -65,14 +77,14 @@ _WORDS = frozenset({"depends_on", "provider", "providers", "configuration_aliase
 def _bare(value: Value) -> Any:
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [_bare(each) for each in value]
-    return expression(value) if isinstance(value, Ref | Call) else value
+    return expression(value) if isinstance(value, Ref | Call | Choice) else value
 
 
 def _json(value: Value) -> Any:
     match value:
         case str():
             return template(value)
-        case Ref() | Call():
+        case Ref() | Call() | Choice():
             return f"${{{expression(value)}}}"
         case Text():
             return interpolated(value, template)

@@ -189,7 +189,10 @@ def of_json(raw: dict[str, Any], blocks: dict[str, Any]) -> Body:
     body = Body()
     for name, value in raw.items():
         if name == "dynamic":
-            body.blocks += [_dynamic(kind, inner) for entry in _listed(value) for kind, inner in entry.items()]
+            found = [
+                (kind, each) for entry in _listed(value) for kind, several in entry.items() for each in _listed(several)
+            ]
+            body.blocks += [_dynamic(kind, each) for kind, each in found]
         elif name in blocks and isinstance(value, dict | list):
             body.blocks += [Block(name, (), Json(entry)) for entry in _listed(value)]
         elif name != "//":
@@ -197,8 +200,7 @@ def of_json(raw: dict[str, Any], blocks: dict[str, Any]) -> Body:
     return body
 
 
-def _dynamic(kind: str, value: Any) -> Block:
-    raw = _listed(value)[0]
+def _dynamic(kind: str, raw: dict[str, Any]) -> Block:
     content = [Block("content", (), Json(entry)) for entry in _listed(raw.get("content", {}))]
     others = {name: _json_value(entry) for name, entry in raw.items() if name != "content"}
     return Block("dynamic", (kind,), Body(others, content))

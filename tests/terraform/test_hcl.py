@@ -15,6 +15,7 @@ from glacier.errors import InfrastructureError
 from glacier.terraform import (
     Block,
     Call,
+    Choice,
     Document,
     Labels,
     Ref,
@@ -42,11 +43,22 @@ STRINGS = TEXTS | st.sampled_from(NASTY) | st.lists(st.sampled_from(NASTY), max_
 FOR_PYTHON = STRINGS.filter(lambda text: "%{" not in text and not re.search(r"\$\{(?![\w.]*\})|\$\$", text))
 NAMES = st.from_regex(r"\A[A-Za-z_][A-Za-z0-9_-]{0,12}\Z")
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | STRINGS
-VALUES = st.recursive(
-    SCALARS | st.lists(NAMES, min_size=2, max_size=4).map(lambda names: Ref(*names)),
+REFS = st.lists(NAMES, min_size=2, max_size=4).map(lambda names: Ref(*names))
+PLAIN = st.recursive(
+    SCALARS | REFS,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(STRINGS, inner, max_size=4),
     max_leaves=10,
 )
+SMALL = st.sampled_from([{}, {"a": 1}, {"a": "x", "long_name": Ref("a", "b")}, [], [1], ["y" * 90, "z"], "text", None])
+CODE = st.one_of(
+    st.builds(lambda one, other: Choice(Ref("var", "x"), one, other), SMALL, SMALL),
+    st.lists(SMALL, max_size=3).map(lambda arguments: Call("merge", *arguments)),
+    st.builds(
+        lambda one, two: Choice(Ref("x"), Call("jsonencode", one), Choice(Ref("y"), {"k": two}, one)), SMALL, SMALL
+    ),
+    st.builds(lambda one, two: Call("merge", one, Choice(Ref("a", "b")[...].c, [two], {"k": two})), SMALL, SMALL),
+)
+VALUES = PLAIN | CODE
 
 
 @st.composite
