@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import glacier
 from glacier.errors import ConfigError, InfrastructureError, did_you_mean
 from glacier.infrastructure import readme
+from glacier.infrastructure.assets import apart, clashing
 from glacier.infrastructure.collect import Collected, Recorded, collect
 from glacier.infrastructure.unify import unified
 from glacier.safe import printable
 from glacier.terraform import Block, Document, hcl, json_form, nested, variable, write_files
-from glacier.terraform.hcl import arguments
+from glacier.terraform.hcl import arguments, comment
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Mapping, Sequence
 
     from glacier.infrastructure.blueprint import Backend, Blueprint, Statement
+    from glacier.infrastructure.unify import Module
     from glacier.terraform import Value, Written
 
 __all__ = ["Generated", "Target", "export"]
@@ -64,6 +66,7 @@ class Generated(dict[str, Any]):
         files: the paths of all files of the module, sorted.
         output_dir: the folder.
         resources: for each address in Terraform, the Glacier resource that it is for.
+        switches: for each switch of a module that several environments share, the names of those where it is on.
         warnings: what the user should know.
         permissions: for each IAM statement a mapping of `address`, `principal`, `actions`, `resources`, and `uses`: the
             tasks that need it, each with the line of the pipeline's body that says so.
@@ -103,23 +106,24 @@ def export(
     if format not in ("hcl", "json"):
         raise ConfigError(f"Terraform is not written as {format!r}", hint=did_you_mean(str(format), ("hcl", "json")))
     _check_names([target.env.name for target in targets])
-    drawn = [_drawn(target) for target in targets]
-    module = unified({each.name: each.document for each in drawn}, {each.name: each.values for each in drawn})
-    files = {**_texts(module.document, drawn, format), **_environments(module.values, drawn)}
+    drawn = _apart([_drawn(target) for target in targets])
+    module = unified(
+        {each.name: each.document for each in drawn}, {each.name: each.values for each in drawn}, _about(drawn)
+    )
+    files = {**_texts(module, drawn, format), **_environments(module, drawn)}
     contents = {name: _encoded(text) for name, text in files.items()}
     contents = _together(contents, *(each.assets for each in drawn))
     seeds = {name: text.encode() for each in drawn for name, text in _backend_files(each).items()}
-    resources = {address: about for each in drawn for address, about in each.resources.items()}
     written = write_files(
         output_dir,
         contents,
         seeds=seeds,
-        resources=resources,
+        resources=_about(drawn),
         pipeline="" if targets[0].whole else "-".join(drawn[0].pipelines),
         force=force,
         check=check,
     )
-    return _generated(drawn, written)
+    return _generated(drawn, module, written)
 
 
 def _check_names(names: Sequence[str]) -> None:
@@ -140,11 +144,8 @@ class _Drawn:
     blueprints: tuple[Blueprint, ...]
     document: Document
     values: Mapping[str, Value]
+    assets: Mapping[str, bytes]
     warnings: tuple[str, ...]
-
-    @property
-    def assets(self) -> dict[str, bytes]:
-        return _together({}, *(each.assets for each in self.blueprints))
 
     @property
     def backend(self) -> Backend | None:
@@ -170,9 +171,21 @@ def _together(*parts: Mapping[str, bytes]) -> dict[str, bytes]:
         if found.setdefault(name, data) != data:
             raise InfrastructureError(
                 f"{name} would be two different files",
-                hint="give functions of different clouds or environments names of their own, or a folder each",
+                hint="give functions of different clouds names of their own",
             )
     return found
+
+
+def _apart(drawn: Sequence[_Drawn]) -> list[_Drawn]:
+    """Give each environment its own copy of files that are not the same for all."""
+    names = clashing({each.name: each.assets for each in drawn})
+    found = [(each, apart(each.name, each.document, each.assets, names)) for each in drawn]
+    return [replace(each, document=document, assets=assets) for each, (document, assets) in found]
+
+
+def _about(drawn: Sequence[_Drawn]) -> dict[str, str]:
+    """Return the Glacier resource that each address is for."""
+    return {address: about for each in drawn for address, about in each.resources.items()}
 
 
 def _drawn(target: Target) -> _Drawn:
@@ -191,6 +204,7 @@ def _drawn(target: Target) -> _Drawn:
         blueprints=blueprints,
         document=_document(blueprints),
         values=values,
+        assets=_together({}, *(each.assets for each in blueprints)),
         warnings=_warnings(collected, blueprints),
     )
 
@@ -229,21 +243,38 @@ def _terraform(blueprints: Sequence[Blueprint]) -> Block:
 # Texts ---------------------------------------------------------------------------------------------------------------
 
 
-def _texts(document: Document, drawn: Sequence[_Drawn], format: str) -> dict[str, str]:
-    header = _header(drawn)
+def _texts(module: Module, drawn: Sequence[_Drawn], format: str) -> dict[str, str]:
+    header, files = _header(drawn), module.document.files
     if format == "json":
-        texts = {f"{name}.json": json_form(blocks) for name, blocks in document.files.items()}
+        texts = {f"{name}.json": json_form(blocks) for name, blocks in files.items()}
     else:
-        texts = {name: hcl(blocks, header) for name, blocks in document.files.items()}
+        texts = {name: hcl(blocks, header) for name, blocks in files.items()}
     about = readme.Facts(
         pipelines=_pipelines(drawn),
         environments=tuple(each.name for each in drawn),
         backend=drawn[0].backend,
-        resources={address: about for each in drawn for address, about in each.resources.items()},
-        statements=tuple(drawn[0].statements),
+        resources=[_resource(drawn, address, about) for address, about in _about(drawn).items()],
+        permissions=_permissions(drawn),
+        switches=module.switches,
         warnings=tuple(dict.fromkeys(line for each in drawn for line in each.warnings)),
     )
     return {**texts, ".gitignore": _GITIGNORE, "README.md": readme.text(about)}
+
+
+def _resource(drawn: Sequence[_Drawn], address: str, about: str) -> readme.Row:
+    having = tuple(each.name for each in drawn if address in each.resources)
+    return readme.Row(address, about, having)
+
+
+def _permissions(drawn: Sequence[_Drawn]) -> list[readme.Permission]:
+    """Return the permissions of all environments, each once, as the first that has it has it."""
+    found: dict[tuple[object, ...], readme.Permission] = {}
+    for each in drawn:
+        for statement in each.statements:
+            key = (statement.address, statement.principal, statement.actions)
+            known = found.get(key, readme.Permission(statement, ()))
+            found[key] = replace(known, having=(*known.having, each.name))
+    return list(found.values())
 
 
 def _header(drawn: Sequence[_Drawn]) -> tuple[str, ...]:
@@ -257,9 +288,17 @@ def _pipelines(drawn: Sequence[_Drawn]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for each in drawn for name in each.pipelines))
 
 
-def _environments(values: Mapping[str, Mapping[str, Value]], drawn: Sequence[_Drawn]) -> dict[str, str]:
+def _environments(module: Module, drawn: Sequence[_Drawn]) -> dict[str, str]:
     header = _header(drawn)
-    return {f"environments/{name}.tfvars": arguments(given, header) for name, given in sorted(values.items())}
+    return {f"environments/{name}.tfvars": _values(module, name, header) for name in sorted(module.values)}
+
+
+def _values(module: Module, name: str, header: Sequence[str]) -> str:
+    """Return the values of an environment's variables, and below them what it has of what not all have."""
+    switches = {each.name: name in each.presence for each in module.switches}
+    given = {key: value for key, value in module.values[name].items() if key not in switches}
+    more = f"\n{comment('What only some environments have.')}\n{arguments(switches)}" if switches else ""
+    return arguments(given, header) + more
 
 
 def _backend_files(drawn: _Drawn) -> dict[str, str]:
@@ -279,11 +318,12 @@ def _encoded(text: str) -> bytes:
         raise InfrastructureError("a string has half a surrogate pair, which no file can hold") from error
 
 
-def _generated(drawn: Sequence[_Drawn], written: Written) -> Generated:
+def _generated(drawn: Sequence[_Drawn], module: Module, written: Written) -> Generated:
     return Generated(
         files=[str(path) for path in written.files],
         output_dir=str(written.folder),
-        resources={address: about for each in drawn for address, about in each.resources.items()},
+        resources=_about(drawn),
+        switches={each.name: sorted(each.presence) for each in module.switches},
         warnings=list(dict.fromkeys(line for each in drawn for line in each.warnings)),
         permissions=[_permission(each.name, statement) for each in drawn for statement in each.statements],
         changes={"new": list(written.new), "changed": list(written.changed), "removed": list(written.removed)},

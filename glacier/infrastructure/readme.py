@@ -6,11 +6,29 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Sequence
 
     from glacier.infrastructure.blueprint import Backend, Statement
+    from glacier.infrastructure.unify import Switch
 
-__all__ = ["Facts", "text"]
+__all__ = ["Facts", "Permission", "Row", "text"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """An address in Terraform, the Glacier resource that it is for, and the environments that have it."""
+
+    address: str
+    about: str
+    having: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Permission:
+    """A statement, and the environments that have it."""
+
+    statement: Statement
+    having: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -20,8 +38,9 @@ class Facts:
     pipelines: tuple[str, ...]
     environments: tuple[str, ...]
     backend: Backend | None
-    resources: Mapping[str, str]
-    statements: tuple[Statement, ...]
+    resources: Sequence[Row]
+    permissions: Sequence[Permission]
+    switches: Sequence[Switch]
     warnings: tuple[str, ...]
 
 
@@ -35,9 +54,10 @@ def text(facts: Facts) -> str:
         ),
         *_use(facts),
         *_list("## To do", facts.warnings),
+        *_differences(facts),
         "## Resources",
-        _table(("in Terraform", "in Glacier"), ((_code(address), about) for address, about in facts.resources.items())),
-        *_permissions(facts.statements),
+        _resources(facts),
+        *_permissions(facts),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -62,9 +82,41 @@ def _use(facts: Facts) -> list[str]:
     return parts
 
 
-def _permissions(statements: Iterable[Statement]) -> list[str]:
+def _differences(facts: Facts) -> list[str]:
+    """Return what only some environments have, and the variables that say so."""
+    if not facts.switches:
+        return []
+    rows = [(_code(each.name), _having(facts, sorted(each.presence)), _codes(each.where)) for each in facts.switches]
+    return [
+        "## What only some environments have",
+        "Each of these variables has its value in `environments/ENV.tfvars`, beside the values that differ.",
+        _table(("variable", "true in", "what it is about"), rows),
+    ]
+
+
+def _resources(facts: Facts) -> str:
+    head, rows = ("in Terraform", "in Glacier"), [(_code(each.address), each.about) for each in facts.resources]
+    return _table(*_with_where(facts, head, rows, [each.having for each in facts.resources]))
+
+
+def _permissions(facts: Facts) -> list[str]:
+    head, statements = ("who", "may", "on", "because of"), [each.statement for each in facts.permissions]
     rows = [(each.principal, _codes(each.actions, ", "), _codes(each.resources), _who(each)) for each in statements]
-    return ["## Permissions", _table(("who", "may", "on", "because of"), rows)] if rows else []
+    where = [each.having for each in facts.permissions]
+    return ["## Permissions", _table(*_with_where(facts, head, rows, where))] if rows else []
+
+
+def _with_where(
+    facts: Facts, head: tuple[str, ...], rows: Sequence[tuple[str, ...]], where: Sequence[Sequence[str]]
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Add a column of the environments that have each row, where not all have all of them."""
+    if all(len(having) == len(facts.environments) for having in where):
+        return head, list(rows)
+    return (*head, "in"), [(*row, _having(facts, having)) for row, having in zip(rows, where, strict=True)]
+
+
+def _having(facts: Facts, names: Sequence[str]) -> str:
+    return "all" if len(names) == len(facts.environments) else ", ".join(map(_code, names))
 
 
 def _who(statement: Statement) -> str:

@@ -360,9 +360,11 @@ def test_two_environments_share_a_module(tmp_path: Path) -> None:
     assert "1024" in (tmp_path / "environments/production.tfvars").read_text()
     assert {end: check(tmp_path, ends(end)) for end in ENDS} == {end: [] for end in ENDS}
     assert {each["environment"] for each in found["permissions"]} == {"staging", "production"}
-    production.register("sales", production.provider.bucket("sales", path="x", config=S3Config(versioning=False)))
-    with pytest.raises(InfrastructureError, match=r"do not fit into one module.*aws_s3_bucket_versioning"):
-        works.run(mode="generate", output_dir=tmp_path, environments=[staging, production])
+    production.register(
+        "sales", production.provider.bucket("sales", path="x.parquet", config=S3Config(versioning=False))
+    )
+    found = works.run(mode="generate", output_dir=tmp_path, environments=[staging, production])
+    assert found["switches"] == {"sales_versioning": ["staging"]}
 
 
 def test_an_environment_exports_everything_that_is_registered(tmp_path: Path) -> None:

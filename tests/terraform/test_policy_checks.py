@@ -14,6 +14,7 @@ import pytest
 from glacier import config
 from terraform.examples import CLOUDS, EXAMPLES, with_option
 from terraform.options import OPTIONS, Option, merged
+from terraform.setups import SHARED, environment, exported
 
 pytestmark = pytest.mark.filterwarnings("ignore::glacier.errors.GlacierWarning")
 
@@ -43,7 +44,7 @@ def place(cloud: str, option: Option) -> Path:
 
 @pytest.fixture(scope="module")
 def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`CLOUD/EXAMPLE`, and `CLOUD/with-CHECK` for each option."""
+    """`CLOUD/EXAMPLE`, `CLOUD/with-CHECK` for each option, and `CLOUD/shared-CASE` for several environments."""
     folder = tmp_path_factory.mktemp("scanned")
     for cloud in CLOUDS.values():
         more = ("rich",) if cloud.name == "azure" else ()
@@ -52,6 +53,10 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 EXAMPLES[name](cloud).run(mode="generate", output_dir=folder / cloud.name / name)
     for name, option in ASKED:
         with_option(CLOUDS[name], option).run(mode="generate", output_dir=folder / place(name, option))
+    for cloud, cases in SHARED.items():
+        for case in cases:
+            several = [environment(cloud, name, setup) for name, setup in cases[case].items()]
+            exported(several, folder / cloud / f"shared-{case}")
     return folder
 
 
