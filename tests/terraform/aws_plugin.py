@@ -37,14 +37,14 @@ class AwsTerraform(Terraform):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        providers = (self.folder / "providers.tf").read_text("utf-8")
-        aliases = ["", *re.findall(r'^  alias +(= ".*")$', providers, re.MULTILINE)]
+        (path,) = self.folder.glob("providers.tf*")
+        aliases = ["", *re.findall(r'^ +"?alias"? *[=:] *(".*?")', path.read_text("utf-8"), re.MULTILINE)]
         override = "".join(self._provider(alias) for alias in aliases)
         (self.folder / "aws_override.tf").write_text(override, "utf-8")
 
     def _provider(self, alias: str) -> str:
         endpoints = "".join(f'    {name} = "{self.endpoint}"\n' for name in _SERVICES)
-        named = f"  alias {alias}\n" if alias else ""
+        named = f"  alias = {alias}\n" if alias else ""
         kept = "  max_retries = 2\n  s3_use_path_style = true\n"
         keys = '  access_key = "test"\n  secret_key = "test"\n  profile = null\n'
         return f'provider "aws" {{\n{named}{kept}{keys}  endpoints {{\n{endpoints}  }}\n}}\n'
