@@ -355,8 +355,8 @@ def test_two_environments_share_a_module(tmp_path: Path) -> None:
         "staging.s3.tfbackend",
     ]
     memory = blocks(tmp_path, "aws_lambda_function")["fn"].attributes["memory_size"]
-    assert memory == Expression("${var.aws_lambda_function_fn_memory_size}")
-    assert "aws_s3_bucket_sales_bucket" in (tmp_path / "environments/staging.tfvars").read_text()
+    assert memory == Expression("${var.fn_memory_size}")
+    assert "sales_bucket" in (tmp_path / "environments/staging.tfvars").read_text()
     assert "1024" in (tmp_path / "environments/production.tfvars").read_text()
     assert {end: check(tmp_path, ends(end)) for end in ENDS} == {end: [] for end in ENDS}
     assert {each["environment"] for each in found["permissions"]} == {"staging", "production"}

@@ -361,6 +361,21 @@ def test_json_keeps_the_order_of_plain_and_dynamic_blocks() -> None:
     assert "rule" not in body
 
 
+def test_variables_are_called_by_label_and_argument_or_by_as_much_more_as_tells_them_apart() -> None:
+    sides: list[list[Block]] = []
+    for name in ("staging", "production"):
+        inner = nested("rule", nested("default", bucket=f"rule-{name}"))
+        topics = [resource(kind, "sales", bucket=f"{kind}-{name}") for kind in ("a_topic", "b_topic")]
+        sides.append([resource("a_bucket", "sales", inner, bucket=name), *topics, data("a_bucket", "old", name=name)])
+    assert laid_over(*sides).values["production"] == {
+        "sales_bucket": "production",
+        "sales_default_bucket": "rule-production",
+        "a_topic_sales_bucket": "a_topic-production",
+        "b_topic_sales_bucket": "b_topic-production",
+        "old_name": "production",
+    }
+
+
 def test_code_that_differs_becomes_a_condition_and_literals_in_it_variables() -> None:
     key, topic = variable("key", "string", "A key."), Ref("aws_sns_topic", "t").arn
     ones = [resource("a_b", "c", key=None, path=Text(topic, "/x"), where=topic, hash=Call("filemd5", "a.zip"))]
@@ -371,9 +386,9 @@ def test_code_that_differs_becomes_a_condition_and_literals_in_it_variables() ->
     made = only(laid_over(ones, others), "resource", "a_b", "c").arguments
     assert made == {
         "key": Choice(Ref("var", "use_key"), key.ref, None),
-        "path": Text(topic, Ref("var", "a_b_c_path_2")),
+        "path": Text(topic, Ref("var", "c_path_2")),
         "where": Choice(Ref("var", "c_where"), topic, "there"),
-        "hash": Call("filemd5", Ref("var", "a_b_c_hash")),
+        "hash": Call("filemd5", Ref("var", "c_hash")),
     }
 
 
@@ -397,9 +412,9 @@ def test_objects_are_merged_with_what_only_some_have() -> None:
     others = [resource("a_b", "c", values={"ARN": arn, "TOKEN": token.ref, "MODE": "fast"}), token]
     module = laid_over(ones, others)
     assert only(module, "resource", "a_b", "c").arguments["values"] == Call(
-        "merge", {"ARN": arn}, Ref("var", "a_b_c_values"), Choice(Ref("var", "use_token"), {"TOKEN": token.ref}, {})
+        "merge", {"ARN": arn}, Ref("var", "c_values"), Choice(Ref("var", "use_token"), {"TOKEN": token.ref}, {})
     )
-    assert [module.values[name]["a_b_c_values"] for name in ("staging", "production")] == [
+    assert [module.values[name]["c_values"] for name in ("staging", "production")] == [
         {"LEVEL": "info"},
         {"MODE": "fast"},
     ]
@@ -441,11 +456,9 @@ def test_providers_of_other_regions_become_one_whose_region_is_a_variable() -> N
     module = laid_over(*sides.values())
     alias = "eu_west_1_or_us_west_2"
     made = [block for block in module.document if block.kind == "provider"]
-    assert [block.arguments for block in made] == [
-        {"alias": alias, "region": Ref("var", f"provider_aws_{alias}_region")}
-    ]
+    assert [block.arguments for block in made] == [{"alias": alias, "region": Ref("var", f"aws_{alias}_region")}]
     assert only(module, "resource", "aws_s3_bucket", "copy").arguments["provider"] == Ref("aws", alias)
-    assert module.values["staging"][f"provider_aws_{alias}_region"] == "us-west-2"
+    assert module.values["staging"][f"aws_{alias}_region"] == "us-west-2"
 
 
 def test_providers_are_shared_only_by_what_has_the_same_regions_in_each_environment() -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import TYPE_CHECKING, cast
 
-from glacier.terraform import Block, Call, Labels, Ref, Text, identifier, variable
+from glacier.terraform import Block, Call, Ref, Text, identifier, variable
 from glacier.terraform.walk import is_code, parts, remade
 
 if TYPE_CHECKING:
@@ -28,14 +29,9 @@ class Lifted:
     declared: Mapping[str, frozenset[str]]
     variables: dict[str, Block] = field(default_factory=dict[str, Block])
 
-    def __post_init__(self) -> None:
-        self._labels = Labels()
-        for name in self.declared:
-            self._labels.of(name)
-
     def variable(self, where: str, given: Mapping[str, Value]) -> Ref:
         """Return a variable that holds each environment's value, and is null for the others."""
-        name = self._labels.of(where)
+        name = next(each for each in _names(where) if each not in self.declared and each not in self.variables)
         missing = {"default": None} if len(given) < len(self.values) else {}
         block = variable(name, _type(list(given.values())), f"Value of {where}.", **missing)
         self.variables[name] = block
@@ -60,6 +56,17 @@ class Lifted:
             self.variables[each.name] = variable(each.name, "bool", each.description)
             for name, values in self.values.items():
                 values[each.name] = name in each.presence
+
+
+def _names(where: str) -> Iterator[str]:
+    """Yield what the variable of a place may be called: by label and argument, else by more and more of the place."""
+    kind, label, *path = where.removeprefix("data.").split(".")
+    if label != "tf":
+        fewest = 2 if kind == "provider" or (path and path[-1].isdigit()) else 1
+        yield from (identifier("_".join((label, *path[-words:]))) for words in range(fewest, len(path) + 1))
+    whole = identifier(where)
+    yield whole
+    yield from (f"{whole}_{number}" for number in count(2))
 
 
 def snake(name: str) -> str:
