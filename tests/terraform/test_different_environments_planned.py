@@ -62,10 +62,10 @@ def left_open(folder: Path) -> dict[str, str]:
 
 
 @pytest.mark.skipif(WHY_NOT is not None, reason=str(WHY_NOT))
-@pytest.mark.parametrize("case", ["template with more", "settings", "copies", "existing", "three"])
+@pytest.mark.parametrize("case", ["template with more", "copies", "three"])
 def test_the_provider_of_aws_plans_the_same(case: str, tmp_path: Path) -> None:
     names = generated("aws", case, tmp_path)
-    form = "json" if case == "settings" else "hcl"
+    form = "json" if case == "three" else "hcl"
     with Moto() as moto:
         for name in names:
             for label in ("sales", "archive"):
