@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 from glacier import GlacierEnv, Pipeline, Project, Task, registry
 from glacier.errors import ConfigError, GlacierError, did_you_mean
@@ -82,7 +82,7 @@ class Session:
 
     def _take_over(self, env: GlacierEnv) -> None:
         """Let what an earlier session left in the notebook follow to the environment of the same name."""
-        work = [each for each in list(self.names.values()) if isinstance(each, Task | Pipeline)]
+        work = [each for each in list(self.names.values()) if _is_work(each)]
         before = {id(each.env): each.env for each in work if each.env is not None and each.env.name == env.name}
         for each in before.values():
             if each is not env:
@@ -244,7 +244,7 @@ class Session:
     def _notice(self) -> None:
         """Take the environments that variables have come to mean since the last look for those of their names."""
         variables = [(name, each) for name, each in list(self.names.items()) if not name.startswith("_")]
-        seen, self._seen = self._seen, {name: each for name, each in variables if isinstance(each, GlacierEnv)}
+        seen, self._seen = self._seen, {name: each for name, each in variables if issubclass(type(each), GlacierEnv)}
         new = [each for name, each in self._seen.items() if seen.get(name) is not each]
         self.environments.update((each.name, each) for each in new)
 
@@ -258,7 +258,7 @@ class Session:
     def _follow(self, before: GlacierEnv, env: GlacierEnv) -> None:
         """Bind what the notebook's names call a task or pipeline of `before`, and the rest of it, to `env`."""
         own = [before.find_task(name) for name in before.tasks] + [before.find_pipeline(n) for n in before.pipelines]
-        named = [each for each in self.names.values() if isinstance(each, Task | Pipeline) and each.env is before]
+        named = [each for each in list(self.names.values()) if _is_work(each) and each.env is before]
         bound = {id(each): _bound(each, env) for each in [*own, *named]}
         for name, value in list(self.names.items()):
             self.names[name] = bound.get(id(value), value)
@@ -270,7 +270,7 @@ class Session:
         self._notice()
         if before is None or env is None or before is env or before.name != env.name:
             return None
-        left = [each for each in self.names.values() if isinstance(each, Task | Pipeline) and each.env is before]
+        left = [each for each in list(self.names.values()) if _is_work(each) and each.env is before]
         bound = {id(each): env.bind(each) for each in left if not _is_known(each, env)}
         self.names.update({name: bound[id(each)] for name, each in list(self.names.items()) if id(each) in bound})
         names = ", ".join(dict.fromkeys(each.name for each in bound.values()))
@@ -443,6 +443,11 @@ def _elsewhere(target: Any, env: GlacierEnv) -> Any:
     own = env.find_pipeline(target.name) if target.name in env.pipelines else None
     knows = own is not None and own.fn is target.fn and any(each is target.env for each in own.origins)
     return own if knows else env.bind(target)
+
+
+def _is_work(value: Any) -> TypeGuard[Task | Pipeline]:
+    """Whether a variable is a task or pipeline; what only says that it is one is not asked."""
+    return issubclass(type(value), Task | Pipeline)
 
 
 def _is_known(target: Task | Pipeline, env: GlacierEnv) -> bool:

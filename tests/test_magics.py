@@ -444,6 +444,13 @@ def test_an_environment_that_a_cell_makes_anew_takes_the_place_of_the_old_one(nb
         assert nb["env"].provider.config.base_path == Path("second")
 
 
+def test_a_variable_that_says_nothing_of_its_class_is_left_alone(nb):
+    nb.run("class Sly:\n    @property\n    def __class__(self):\n        raise RuntimeError('not here')")
+    assert nb.run("sly = Sly()").printed == ""
+    assert "sly" not in nb.run("%glacier env").text
+    nb.run("%glacier env prod\n%glacier env dev")
+
+
 def test_before_the_first_run_there_is_none_to_look_at_or_to_resume(working):
     for command in ("logs", "resume"):
         assert "has no run of environment 'dev' yet" in working.fail(f"%glacier {command}").traceback
