@@ -91,6 +91,34 @@ def working(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp
     return provider("azure"), [server.account_key]
 
 
+def test_a_key_that_was_read_from_a_file_is_told_by_nothing(tmp_path: Path) -> None:
+    path = key_file(tmp_path, private_key())
+    made = provider("gcp", credentials_path=path)
+    made.bucket(BUCKET, "t.parquet").url(expires=60)
+    assert leaked(redacted(Path(path).read_text("utf-8")), *lines(private_key())) == []
+    assert leaked(redacted(private_key()), *lines(private_key())) == []
+    env = GlacierEnv(made, "here")
+
+    @env.task()
+    def reveal() -> None:
+        print(Path(path).read_text("utf-8"))
+        raise ValueError(private_key())
+
+    with pytest.raises(ValueError, match="PRIVATE KEY"):
+        reveal.run()
+    told_of = "".join(str(line) for line in env.runs[0].story())
+    assert "service_account" in told_of
+    assert leaked(told_of, *lines(private_key())) == []
+
+
+@pytest.mark.parametrize("text", ["[1]", '"text"', "{}", "no JSON", ""])
+def test_a_file_that_is_no_key_is_an_error_of_ours(text: str, tmp_path: Path) -> None:
+    (tmp_path / "key.json").write_text(text)
+    bucket = provider("gcp", credentials_path=str(tmp_path / "key.json")).bucket(BUCKET, "t.parquet")
+    with pytest.raises(AccessError, match="no credentials for gcp: "):
+        bucket.url(60)
+
+
 # --- what is shown, pickled and exported -------------------------------------------------------------------------
 
 

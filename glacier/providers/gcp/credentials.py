@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from glacier.providers.remote import Credentials, package
+from glacier.redaction import remember
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
+    from os import PathLike
 
     from glacier.providers.gcp.config import GcpConfig
 
@@ -73,11 +77,21 @@ class GcpCredentials(Credentials):
         try:
             if path is not None:
                 account = package("google.oauth2.service_account", "gcp").Credentials
-                return account.from_service_account_file(path, scopes=[_SCOPE])
+                return account.from_service_account_info(_key(path), scopes=[_SCOPE])
             return package("google.auth", "gcp").default(scopes=[_SCOPE])[0]
         except (exceptions.GoogleAuthError, OSError, ValueError) as error:
             hint = "set credentials_path= in GcpConfig, or run `gcloud auth application-default login`"
             raise self.missing(_line(error), hint) from error
+
+
+def _key(path: str | PathLike[str]) -> dict[str, Any]:
+    """Return what a key file holds; nothing tells the key from then on."""
+    info: object = json.loads(Path(path).read_text("utf-8"))
+    if not isinstance(info, dict):
+        raise ValueError(f"{path} is no key file of a service account")
+    known = cast("dict[str, Any]", info)
+    remember(str(known.get("private_key", "")))
+    return known
 
 
 def _line(error: Exception) -> str:
