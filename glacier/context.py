@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Generator, Iterable, Mapping
     from contextlib import AbstractContextManager
 
 __all__ = [
@@ -135,11 +135,9 @@ def using(variable: ContextVar[Any], value: Any) -> Generator[None]:
         variable.reset(token)
 
 
-@contextmanager
-def standing_in(original: Any, replacement: Any) -> Generator[None]:
-    """Let `replacement` answer for `original` within a block: a pipeline bound to another environment runs so."""
-    with using(_stand_ins, (*_stand_ins.get(), (original, replacement))):
-        yield
+def standing_in(originals: Iterable[Any], replacement: Any) -> AbstractContextManager[None]:
+    """Let `replacement` answer for others within a block: a pipeline bound to another environment runs so."""
+    return using(_stand_ins, (*_stand_ins.get(), *((original, replacement) for original in originals)))
 
 
 def themselves() -> AbstractContextManager[None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -187,11 +187,8 @@ MODES: dict[str, Callable[[Pipeline, Any, Callable[[], Any], Mapping[str, Any]],
 @contextmanager
 def _following(pipeline: Pipeline, env: Any) -> Generator[None]:
     """Let `env` answer for the environments that the pipeline was written for."""
-    with ExitStack() as stack:
-        stack.enter_context(context.using(context.recorder, None))
-        stack.enter_context(context.using(context.usage, None))
-        for origin in pipeline.origins:
-            stack.enter_context(context.standing_in(origin, env))
+    unrecorded, unused = context.using(context.recorder, None), context.using(context.usage, None)
+    with unrecorded, unused, context.standing_in(pipeline.origins, env):
         yield
 
 

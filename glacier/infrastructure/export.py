@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import glacier
+from glacier import context
 from glacier.errors import ConfigError, InfrastructureError, did_you_mean
 from glacier.infrastructure import readme
 from glacier.infrastructure.assets import apart, clashing
@@ -57,6 +58,11 @@ class Target:
     env: Any
     recorded: Sequence[Recorded]
     whole: bool = False
+
+    @property
+    def origins(self) -> list[Any]:
+        """The environments that the pipelines were written for, for which this one answers."""
+        return [origin for each in self.recorded for origin in each.pipeline.origins]
 
 
 class Generated(dict[str, Any]):
@@ -189,8 +195,9 @@ def _about(drawn: Sequence[_Drawn]) -> dict[str, str]:
 
 
 def _drawn(target: Target) -> _Drawn:
-    collected = collect(target.env, target.recorded, whole=target.whole)
-    blueprints = tuple(provider.terraform(needs) for provider, needs in collected.parts)
+    with context.themselves(), context.standing_in(target.origins, target.env):
+        collected = collect(target.env, target.recorded, whole=target.whole)
+        blueprints = tuple(provider.terraform(needs) for provider, needs in collected.parts)
     if not blueprints:
         raise InfrastructureError(
             f"environment {target.env.name!r} needs no infrastructure: nothing of it is in a cloud",

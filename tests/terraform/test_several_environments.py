@@ -131,6 +131,38 @@ def test_whole_environments_share_a_module_too(cloud: str) -> None:
     assert {use["pipeline"] for each in found["permissions"] for use in each["uses"]} == {"looks"}
 
 
+def test_each_environment_has_its_own_settings_whichever_the_pipeline_was_written_for(cloud: str) -> None:
+    with Path("glacier.toml").open("a") as file:
+        file.write("[env.production.bucket]\nversioning = false\n[env.production.task]\ntimeout = 60\n")
+    project = Project.find()
+    staging, production = project.env("staging"), project.env("production")
+
+    @staging.task()
+    def total(sales: Bucket, report: Bucket) -> None:
+        report.write(sales.read())
+
+    @staging.pipeline()
+    def totals() -> None:
+        total()
+
+    both = {"environments": [staging, production]}
+    totals.run(mode="generate", output_dir="written", **both)
+    bound = production.bind(totals)
+    bound.run(mode="generate", output_dir="bound", **both)
+    staging.bind(bound).run(mode="generate", output_dir="back", **both)
+    production.export("whole", environments=[staging, production])
+    wanted = texts(Path("written"))
+    assert texts(Path("bound")) == texts(Path("back")) == wanted
+    assert '"b-production"' in texts(Path("whole"))["environments/production.tfvars"]
+    assert total.config.timeout is None
+
+
+def texts(folder: Path) -> dict[str, str]:
+    """Return what a module's files say, by their names."""
+    found = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+    return {str(path.relative_to(folder)): path.read_text("utf-8") for path in found}
+
+
 def resolved(folder: Path, name: str) -> str:
     """Return the module's text with the values of one environment in the place of variables."""
     values = dict(re.findall(r"^(\w+) *= (.*)$", (folder / "environments" / f"{name}.tfvars").read_text("utf-8"), re.M))
