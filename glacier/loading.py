@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glacier.errors import ConfigError, ObjectNotFoundError, PipelineError, did_you_mean
+from glacier.home import project_root
 from glacier.tasks import Pipeline, Task
 
 if TYPE_CHECKING:
@@ -67,14 +68,26 @@ def load_recorded(record: RunRecord) -> Pipeline:
     file, _ = _split(record.target)
     if not file.is_file():
         raise PipelineError(f"run {record.id}: there is no file {str(file)!r} any more", hint=again)
-    wanted = (record.pipeline, record.environment)
-    found = [each for each in _pipelines(file) if (each.name, each.env.name) == wanted]
-    if not found:
+    named = [each for each in _pipelines(file) if each.name == record.pipeline]
+    own = [each for each in named if each.env.name == record.environment]
+    if own:
+        return own[-1]
+    env = _of_project(record)
+    if env is None or not named:
         raise PipelineError(
             f"run {record.id}: {file} defines no pipeline {record.pipeline!r} in environment {record.environment!r}",
             hint=again,
         )
-    return found[-1]
+    return env.bind(named[-1])
+
+
+def _of_project(record: RunRecord) -> Any:
+    """Return the environment of a run as the project that it was started in has it, None where it has none."""
+    from glacier.project import Project
+
+    folder = Path(record.folder)
+    project = None if project_root(folder) is None else Project.find(folder)
+    return project.env(record.environment) if project is not None and record.environment in project.names else None
 
 
 def _pipelines(file: Path) -> list[Pipeline]:

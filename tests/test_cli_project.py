@@ -147,6 +147,28 @@ def test_a_run_reads_from_another_environment(run, project):
     assert not (project / "production" / "sales" / "report.parquet").exists()
 
 
+def test_a_run_that_is_resumed_reads_from_where_it_read(run, project):
+    failing = SCRIPT.replace("report.write(df)", "assert df.height == 9\n    report.write(df)")
+    (project / "flow.py").write_text(failing)
+    assert run("run", "flow.py:saving", "--env", "dev", "--read", "production")[0] == 1
+    (project / "flow.py").write_text(failing.replace("== 9", "== 3"))
+    code, _, said = run("resume")
+    assert code == 0, said
+    assert pl.read_parquet(project / "dev" / "sales" / "report.parquet").height == 3
+
+
+def test_a_run_in_a_protected_environment_is_resumed_with_a_yes_only(run, project):
+    failing = SCRIPT.replace("report.write(df)", "assert df.height == 9\n    report.write(df)")
+    (project / "flow.py").write_text(failing)
+    assert run("run", "flow.py:saving", "--env", "production", "--yes")[0] == 1
+    (project / "flow.py").write_text(failing.replace("== 9", "== 3"))
+    assert "environment 'production' is protected" in run("resume")[2]
+    assert not (project / "production" / "sales" / "report.parquet").exists()
+    code, _, said = run("resume", "--yes")
+    assert code == 0, said
+    assert pl.read_parquet(project / "production" / "sales" / "report.parquet").height == 3
+
+
 def test_a_plan_is_made_of_a_part(run):
     planned = json.loads(run("plan", "flow.py:saving", "--env", "dev", "--until", "extract_sales", "--json")[1])
     assert [(each["name"], each["action"]) for each in planned] == [("extract_sales", "run"), ("save", "skip")]

@@ -451,6 +451,18 @@ def test_a_variable_that_says_nothing_of_its_class_is_left_alone(nb):
     nb.run("%glacier env prod\n%glacier env dev")
 
 
+def test_a_run_that_is_resumed_reads_from_where_it_read(working):
+    working.run(
+        "ready = False\n@env.task()\ndef rows(df: pl.DataFrame, sales_raw: Bucket):\n"
+        "    assert ready\n    return sales_raw.read().height"
+    )
+    working.run("@env.pipeline()\ndef careful():\n    return rows(clean())")
+    working.fail("%glacier run careful --read staging")
+    working.run("ready = True")
+    assert working.run("%glacier resume").value == 6
+    assert working.run("%glacier run careful").value == 5
+
+
 def test_before_the_first_run_there_is_none_to_look_at_or_to_resume(working):
     for command in ("logs", "resume"):
         assert "has no run of environment 'dev' yet" in working.fail(f"%glacier {command}").traceback

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from glacier import Pipeline
+    from glacier.execution.journal import RunRecord
     from glacier_magics.parsing import Parser
     from glacier_magics.session import Session
 
@@ -42,12 +43,18 @@ def run(session: Session, given: argparse.Namespace) -> Any:
     session.check_name(given.output)
     shown, stale = {**record.parameters, **params}, session.stale.of(env, pipeline.name)
     with session.agreeing(given.yes), watched(session, pipeline, shown) as listeners:
-        value = pipeline.resume(record, listeners=listeners, progress=False, **params)
+        value = pipeline.resume(record, listeners=listeners, progress=False, **_read_again(session, record), **params)
     _say_what_is_old(session, pipeline, stale)
     if given.output is None:
         return value
     session.bind(given.output, value)
     return None
+
+
+def _read_again(session: Session, record: RunRecord) -> dict[str, Any]:
+    """Return the environment that a run read from, as an option."""
+    name = record.options.get("read")
+    return {} if name is None else {"read": session.named(name)}
 
 
 def _say_what_is_old(session: Session, pipeline: Pipeline, stale: Mapping[str, str]) -> None:
