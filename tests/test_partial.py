@@ -589,6 +589,36 @@ def test_a_pipeline_may_read_from_the_environment_that_it_was_written_for(two: t
     assert prod.bind(bound).run(read=dev) == "after after prod"
 
 
+def test_kept_results_are_of_the_environment_that_was_read(two: tuple[GlacierEnv, GlacierEnv]) -> None:
+    dev, prod = two
+    shared = dev.get("report")
+
+    @dev.task(cache=True)
+    def injected(report: Bucket) -> str:
+        return report.read().item()
+
+    @dev.task(cache=True)
+    def looked_up() -> str:
+        return dev.get("report").read().item()
+
+    @dev.task(cache=True)
+    def through_a_global() -> str:
+        return shared.read().item()
+
+    @dev.task(cache=True)
+    def planned(report: Bucket) -> pl.LazyFrame:
+        return report.scan()
+
+    @dev.pipeline()
+    def reading() -> Any:
+        return injected(), looked_up(), through_a_global(), planned().collect().item()
+
+    for _ in range(2):
+        assert reading.run() == ("dev",) * 4
+        assert reading.run(read=prod) == ("prod",) * 4
+    assert [step.state for step in reading.last_run.tasks][:3] == ["cached"] * 3
+
+
 def test_other_runs_and_later_ones_write_where_a_run_has_read(two: tuple[GlacierEnv, GlacierEnv]) -> None:
     dev, prod = two
     written = threading.Event()

@@ -41,6 +41,7 @@ from importlib import import_module
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, cast
 
+from glacier import context
 from glacier.cache.code import facts
 from glacier.cache.identity import (
     bucket_identity,
@@ -551,7 +552,10 @@ class _Walk:
         return named
 
     def _bucket(self, value: Any) -> bytes:
-        return _framed(b"bucket", bucket_identity(value).encode("utf-8", "surrogateescape"))
+        """Take the object that a read would get, which may be that of the environment that a run reads from."""
+        meant = context.reading.get()
+        bucket = value if meant is None else meant.of(value, "read")
+        return _framed(b"bucket", bucket_identity(bucket).encode("utf-8", "surrogateescape"))
 
     def _serverless(self, value: Any) -> bytes:
         provider = value.provider
