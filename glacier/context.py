@@ -5,9 +5,12 @@ Everything here is a context variable, so that two runs in one process never see
 
 from __future__ import annotations
 
+import warnings
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
+
+from glacier.errors import GlacierWarning
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping
@@ -19,6 +22,7 @@ __all__ = [
     "Redoable",
     "Usage",
     "carried",
+    "check_home",
     "check_write",
     "gate",
     "lines",
@@ -123,6 +127,27 @@ def check_write(target: Any) -> None:
     others = _readings if usage.get() is None and recorder.get() is None else ()
     for each in others if meant is None else (meant,):
         each.check_writable(target)
+
+
+def check_home(resource: Any) -> None:
+    """Warn of a resource of an environment for which another one answers here: it is used as it is."""
+    meant = reading.get()
+    if meant is not None and meant.is_theirs(resource):
+        return
+    for original, replacement in _stand_ins.get():
+        with themselves():
+            name = _name_in(original, resource)
+            is_strange = name is not None and _name_in(replacement, resource) is None
+        if is_strange:
+            message = (
+                f"{resource!r} is {name!r} of environment {original.name!r}, and this run is in {replacement.name!r}: "
+                f"take it as a parameter, or ask the environment for it where it is used: env.get({name!r})"
+            )
+            warnings.warn(message, GlacierWarning, stacklevel=3)
+
+
+def _name_in(env: Any, resource: Any) -> str | None:
+    return next((name for name, each in env.resources.items() if each is resource), None)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -587,6 +588,38 @@ def test_a_pipeline_may_read_from_the_environment_that_it_was_written_for(two: t
     assert bound.run(read=prod) == "after prod"
     assert [env.get("report").read().item() for env in two] == ["after prod", "prod"]
     assert prod.bind(bound).run(read=dev) == "after after prod"
+
+
+def test_a_resource_of_the_environment_that_a_pipeline_was_written_for_is_warned_of(
+    two: tuple[GlacierEnv, GlacierEnv],
+) -> None:
+    dev, prod = two
+    report = dev.get("report")
+
+    @dev.task()
+    def fixed() -> str:
+        return report.read().item()
+
+    @dev.task()
+    def asked(report: Bucket) -> str:
+        return dev.get("report").read().item() + report.read().item()
+
+    @dev.pipeline()
+    def reading() -> Any:
+        return fixed()
+
+    @dev.pipeline()
+    def following() -> Any:
+        return asked()
+
+    reading.run()
+    with pytest.warns(GlacierWarning, match="is 'report' of environment 'dev', and this run is in 'prod'") as caught:
+        assert prod.bind(reading).run() == "dev"
+    assert caught[0].filename == __file__
+    with warnings.catch_warnings(action="error"):
+        assert prod.bind(following).run() == "prodprod"
+        assert prod.bind(following).run(read=dev) == "devdev"
+        assert dev.bind(prod.bind(reading)).run() == "dev"
 
 
 def test_kept_results_are_of_the_environment_that_was_read(two: tuple[GlacierEnv, GlacierEnv]) -> None:

@@ -216,6 +216,7 @@ class Bucket:
         Raises:
             ConfigError: the name or the path is not allowed.
         """
+        context.check_home(self)
         meant = context.reading.get()
         if meant is not None and meant.address(self) is not self:
             return meant.address(self).get_uri()

@@ -29,6 +29,7 @@ def verb(
     def decorate(method: Callable[Concatenate[Self, Given], Result]) -> Callable[Concatenate[Self, Given], Result]:
         @functools.wraps(method)
         def call(resource: Self, *args: Given.args, **kwargs: Given.kwargs) -> Result:
+            context.check_home(resource)
             recording: Any = context.recorder.get()
             if recording is not None:
                 return recording.verb(resource, method.__name__, args, kwargs)
