@@ -9,8 +9,9 @@ import warnings
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
+from weakref import WeakSet
 
-from glacier.errors import GlacierWarning
+from glacier.errors import GlacierWarning, ProtectedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping
@@ -25,6 +26,7 @@ __all__ = [
     "check_home",
     "check_write",
     "gate",
+    "guarded",
     "lines",
     "reading",
     "reading_with",
@@ -34,6 +36,7 @@ __all__ = [
     "themselves",
     "usage",
     "using",
+    "writable",
 ]
 
 
@@ -94,6 +97,10 @@ carried: ContextVar[dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] | None
     "glacier_carried", default=None
 )
 """While something is pickled for a process of this user's own: the calls to make there before it is unpickled."""
+guarded: WeakSet[Any] = WeakSet()
+"""The environments that may ask before something runs in them."""
+writable: ContextVar[frozenset[Any] | None] = ContextVar("glacier_writable", default=None)
+"""The environments to which the run at work may write; None outside of runs."""
 _stand_ins: ContextVar[tuple[tuple[Any, Any], ...]] = ContextVar("glacier_stand_ins", default=())
 
 
@@ -115,14 +122,16 @@ def reading_with(meant: Any) -> Generator[None]:
 
 
 def check_write(target: Any) -> None:
-    """Refuse to write to a resource, or to an address, that belongs to an environment that is only read.
+    """Refuse to write to a resource or an address of an environment that is only read, or that asks before.
 
-    That is what a run reads from; and what any run of this process reads from, where no run's thread asks: a task may
-    have started the thread, and nothing says so.
+    Only read is what a run reads from; and what any run of this process reads from, where no run's thread asks: a task
+    may have started the thread, and nothing says so.
 
     Raises:
-        AccessError: it does.
+        AccessError: it is only read.
+        ProtectedError: the environment asks, and was not asked.
     """
+    _check_asked(target)
     meant = reading.get()
     others = _readings if usage.get() is None and recorder.get() is None else ()
     for each in others if meant is None else (meant,):
@@ -148,6 +157,20 @@ def check_home(resource: Any) -> None:
 
 def _name_in(env: Any, resource: Any) -> str | None:
     return next((name for name, each in env.resources.items() if each is resource), None)
+
+
+def _check_asked(target: Any) -> None:
+    """Refuse to write to a protected environment that was not asked, as no source tells of it."""
+    known = writable.get()
+    if known is None or any(env.owns(target) for env in known):
+        return
+    asking = next((env for env in list(guarded) if env.protected and env.owns(target)), None)
+    if asking is not None:
+        raise ProtectedError(
+            f"environment {asking.name!r} is protected, and nobody was asked about writing {target!r}: the source of "
+            "what runs does not tell of it",
+            hint=f"run it in {asking.name}, and say that you mean it: --yes",
+        )
 
 
 @contextmanager

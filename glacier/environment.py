@@ -6,7 +6,7 @@ import os
 import warnings
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 from glacier import context, home, modes, registry
 from glacier.card import Card, card_of
@@ -22,6 +22,7 @@ from glacier.tasks import Pipeline, Task, task_config
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from glacier.execution.events import Listener
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from glacier.infrastructure.collect import Recorded
     from glacier.infrastructure.export import Generated
     from glacier.infrastructure.options import ExportOptions
+
+    Guard: TypeAlias = Callable[[Task | Pipeline, Mapping[str, Any]], bool]
 
 __all__ = ["Defaults", "GlacierEnv"]
 
@@ -63,7 +66,8 @@ class GlacierEnv:
         cache: where results of tasks with `cache=True` are kept: None for the project's folder with the default limit,
             its limit in bytes or as text such as "5 GB", a bucket, or the name of a registered one.
         protected: whether people should be asked before a run writes here; nothing in the library asks by itself.
-        guard: called with a task or pipeline and its parameters before it runs here; it raises to refuse (`admit`).
+        guard: called with a task or pipeline and its parameters before it runs here; it raises to refuse (`admit`),
+            and returns whether the run may write here.
         listeners: called with every event of every run here, besides those of the run itself (`Pipeline.run`).
         outputs: what the infrastructure was called when it was deployed, as `glacier.deploy.deploy(..., env=env)` said.
     """
@@ -83,7 +87,7 @@ class GlacierEnv:
     ) -> None:
         self.name = ENVIRONMENT.check(name)
         self.protected = protected
-        self.guard: Callable[[Task | Pipeline, Mapping[str, Any]], None] | None = None
+        self._guard: Guard | None = None
         self.listeners: list[Listener] = []
         self.debug = debug
         self.max_workers = max_workers
@@ -136,6 +140,18 @@ class GlacierEnv:
     def compose(cls, *, storage: Any, compute: Any, name: str = "default", **options: Any) -> GlacierEnv:
         """Make an environment whose buckets come from one provider and whose functions from another."""
         return cls(_Composed(storage, compute), name, **options)
+
+    # --- asking -------------------------------------------------------------------------------------------------
+
+    @property
+    def guard(self) -> Guard | None:
+        """Who is asked before a task or pipeline runs here, None where nobody is."""
+        return self._guard
+
+    @guard.setter
+    def guard(self, guard: Guard | None) -> None:
+        self._guard = guard
+        (context.guarded.discard if guard is None else context.guarded.add)(self)
 
     # --- the provider -------------------------------------------------------------------------------------------
 
@@ -313,9 +329,10 @@ class GlacierEnv:
         export: ExportOptions | None = None,
     ) -> Any:
         """Run a pipeline's body in a mode; `Pipeline.run` and `Pipeline.resume` are the ways to call this."""
-        if mode == "local":
-            self.admit(pipeline, params)
-        return modes.run(mode, pipeline, self, body, params, options=options, resumes=resumes, export=export)
+        if mode != "local":
+            return modes.run(mode, pipeline, self, body, params, export=export)
+        with self.admit(pipeline, params):
+            return modes.run(mode, pipeline, self, body, params, options=options, resumes=resumes)
 
     @property
     def runs(self) -> History:
@@ -324,10 +341,20 @@ class GlacierEnv:
 
         return History(home.home(), self._here().name)
 
-    def admit(self, target: Task | Pipeline, params: Mapping[str, Any]) -> None:
-        """Let the `guard`, if there is one, object to a run of a task or pipeline with these parameters."""
-        if self.guard is not None:
-            self.guard(target, params)
+    def admit(self, target: Task | Pipeline, params: Mapping[str, Any]) -> AbstractContextManager[None]:
+        """Let the `guard`, if there is one, object to a run of a task or pipeline with these parameters.
+
+        Returns the block in which it runs: nothing in it writes here where the guard did not agree to that, nor to
+        another environment that asks.
+        """
+        is_open = self.guard is None or not self.protected or self.guard(target, params)
+        known = context.writable.get() or frozenset()
+        return context.using(context.writable, known | {self} if is_open else known)
+
+    def owns(self, resource: Any) -> bool:
+        """Whether a resource is of one of the providers of this environment."""
+        provider = getattr(resource, "provider", None)
+        return provider is not None and any(provider is each for each in (self.provider, self.storage, self.compute))
 
     def export(self, output_dir: str | os.PathLike[str] = "terraform", **options: Any) -> Generated:
         """Write the infrastructure of all pipelines and registered resources as Terraform; `options` as ExportOptions.
@@ -444,7 +471,7 @@ class GlacierEnv:
     def __getstate__(self) -> dict[str, Any]:
         """On the way to a task's process, leave behind what may hold anything of the user's, and who listens here."""
         sent = context.carried.get() is not None
-        left: dict[str, Any] = {"_tasks": {}, "_pipelines": {}, "guard": None, "listeners": []}
+        left: dict[str, Any] = {"_tasks": {}, "_pipelines": {}, "_guard": None, "listeners": []}
         return {**vars(self), **left} if sent else vars(self)
 
     def __repr__(self) -> str:

@@ -75,8 +75,8 @@ class Task:
         learn((*args, *filled.values()))
         if context.usage.get() is not None:
             return self.fn(*args, **filled)
-        env.admit(self, dict(self.signature.named(args, filled)))
-        return attempt(Call(self.fn, args, filled), Job(self.name, self.settings(env), env))
+        with env.admit(self, dict(self.signature.named(args, filled))):
+            return attempt(Call(self.fn, args, filled), Job(self.name, self.settings(env), env))
 
     def run(self, mode: str = "local", **params: Any) -> Any:
         """Run the task alone, as a pipeline of one step, in the mode and with the results of `Pipeline.run`.

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 __all__ = ["DEEDS", "UNKNOWN", "WRITES", "Access", "Deed", "SourceUsage", "source_usage"]
 
@@ -54,8 +54,8 @@ class SourceUsage:
     """Names from outside whose `get`, `bucket` or `serverless` gives a resource that the source does not name."""
 
 
-def source_usage(fn: Callable[..., Any]) -> SourceUsage:
-    """Read the accesses of `fn` from its source.
+def source_usage(fn: Callable[..., Any], outside: Iterable[str] = ()) -> SourceUsage:
+    """Read the accesses of `fn` from its source; `outside` are names that it takes for resources like parameters.
 
     A call of `scan`, `read`, `preview` and the like is a read, `write`, `sink`, `delete` and `invoke` a write.
     `get_uri()` counts as what it is handed to: `write_*` and `sink_*` write, `scan_*` and `read_*` read. A resource
@@ -66,16 +66,17 @@ def source_usage(fn: Callable[..., Any]) -> SourceUsage:
     except (OSError, TypeError, SyntaxError):
         return SourceUsage(approximate=True)
     function = next((node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.Lambda)), None)
-    return SourceUsage(approximate=True) if function is None else _Reader(function).usage()
+    return SourceUsage(approximate=True) if function is None else _Reader(function, outside).usage()
 
 
 class _Reader:
     """Follows the names of one function that stand for resources."""
 
-    def __init__(self, function: ast.FunctionDef | ast.Lambda) -> None:
+    def __init__(self, function: ast.FunctionDef | ast.Lambda, outside: Iterable[str]) -> None:
         arguments = function.args
         every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
-        self.names: dict[str, tuple[str, str]] = {each.arg: ("parameter", each.arg) for each in every}
+        names = [*outside, *(each.arg for each in every)]
+        self.names: dict[str, tuple[str, str]] = {name: ("parameter", name) for name in names}
         self.nodes = [node for statement in _body(function) for node in ast.walk(statement)]
         self.parents = {child: node for node in self.nodes for child in ast.iter_child_nodes(node)}
         self.locals = {each.arg for each in every if not _is_environment(each)} | _assigned(self.nodes)

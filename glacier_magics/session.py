@@ -64,6 +64,7 @@ class Session:
         self._last: GlacierEnv | None = None
         self._guarded: list[GlacierEnv] = []
         self._agreed = False
+        self._answered = False
 
     # --- opening and closing ------------------------------------------------------------------------------------
 
@@ -251,7 +252,7 @@ class Session:
     def _watched(self, env: GlacierEnv) -> GlacierEnv:
         self.environments.setdefault(env.name, env)
         if env.protected and env.guard is None:
-            env.guard = guard(self._ask)
+            env.guard = guard(self._ask, lambda: self._agreed)
             self._guarded.append(env)
         return env
 
@@ -379,8 +380,17 @@ class Session:
         finally:
             self._agreed = before
 
+    @contextmanager
+    def answered(self) -> Generator[None]:
+        """Ask nothing again that the user has said yes to: a run of a block asks on a thread that cannot ask."""
+        self._answered = True
+        try:
+            yield
+        finally:
+            self._answered = False
+
     def _ask(self, question: str) -> bool:
-        return self._agreed or self.ask(question)
+        return self._agreed or self._answered or self.ask(question)
 
     def ask(self, question: str) -> bool:
         """Ask the user; the answer is no where nobody can be asked."""

@@ -463,6 +463,36 @@ def test_a_run_that_is_resumed_reads_from_where_it_read(working):
     assert working.run("%glacier run careful").value == 5
 
 
+def test_a_protected_environment_is_not_written_through_what_the_source_does_not_name(working, project):
+    written = project / "production" / "sales" / "report.parquet"
+    working.run("%glacier env production")
+    working.run("kept, data = env.get('report'), env.get('sales_raw')\ndef helper(df):\n    kept.write(df)")
+    bodies = {"direct": "kept.write(data.read())", "hidden": "helper(data.read())", "seen": "return data.read().height"}
+    working.run("\n".join(f"@env.task()\ndef {name}():\n    {body}" for name, body in bodies.items()))
+    working.run("\n".join(f"@env.pipeline()\ndef {name}_flow():\n    return {name}()" for name in bodies))
+    assert "writes report" in working.fail("%glacier run direct_flow").traceback
+    lines = ("run hidden_flow", "run hidden", "step hidden_flow")
+    hidden = ["hidden()", "hidden.run()", *(f"%glacier {line}" for line in lines)]
+    for line in hidden:
+        assert "nobody was asked about writing" in working.fail(line).traceback
+    assert not written.exists()
+    assert working.run("%glacier run seen_flow").value == 7
+    for line in ("%glacier run hidden_flow", "%glacier step hidden_flow --restart", "%glacier run direct_flow"):
+        working.run(f"{line} --yes")
+        assert written.exists()
+        written.unlink()
+
+
+def test_a_run_elsewhere_does_not_write_to_a_protected_environment(working, project):
+    working.run("%glacier env production --as prod")
+    working.run("kept, own = prod.get('report'), env.get('report')\ndef helper(df, to):\n    to.write(df)")
+    working.run("@env.task()\ndef copying(df: pl.DataFrame):\n    helper(df, own)\n    helper(df, kept)")
+    working.run("@env.pipeline()\ndef copy():\n    copying(clean())")
+    assert "'production' is protected, and nobody was asked" in working.fail("%glacier run copy").traceback
+    assert (project / "dev" / "sales" / "report.parquet").exists()
+    assert not (project / "production" / "sales" / "report.parquet").exists()
+
+
 def test_before_the_first_run_there_is_none_to_look_at_or_to_resume(working):
     for command in ("logs", "resume"):
         assert "has no run of environment 'dev' yet" in working.fail(f"%glacier {command}").traceback

@@ -14,15 +14,20 @@ if TYPE_CHECKING:
 
     from glacier.recording import RecordedTask
 
-__all__ = ["unseen"]
+__all__ = ["taken", "unseen"]
 
 
 def unseen(task: RecordedTask) -> Iterator[str]:
     """Say what a task takes from its module or from the functions around it: resources, and what it asks for some."""
     outside = _from_outside(task.fn)
-    yield from sorted(repr(each) for each in outside.values() if issubclass(type(each), Bucket | Serverless))
+    yield from sorted(map(repr, taken(task.fn).values()))
     asked = task.usage.asked & {*task.signature.parameters, *_givers(outside)}
     yield from (f"resources of {name} that its source does not name" for name in sorted(asked))
+
+
+def taken(fn: Callable[..., Any]) -> dict[str, Any]:
+    """Return the resources that a function takes from its module or from the functions around it, by their names."""
+    return {name: each for name, each in _from_outside(fn).items() if issubclass(type(each), Bucket | Serverless)}
 
 
 def _from_outside(fn: Callable[..., Any]) -> dict[str, Any]:

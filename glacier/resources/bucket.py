@@ -288,11 +288,10 @@ class Bucket:
 
     def _write(self, given: Any, if_absent: bool, form: formats.Format | None = None) -> None:
         frame = _lazy(given, self)
+        context.check_write(self)
         meant = context.reading.get()
         if meant is not None:
             meant.of(self, "write")
-        else:
-            context.check_write(self)
         with self._crossing("write"):
             key = self._single_key("write")
             self.storage.claim(self.bucket_name, self.path)

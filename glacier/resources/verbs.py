@@ -33,11 +33,11 @@ def verb(
             recording: Any = context.recorder.get()
             if recording is not None:
                 return recording.verb(resource, method.__name__, args, kwargs)
+            if access == "write":
+                context.check_write(resource)
             meant = context.reading.get()
             if meant is not None:
                 resource = meant.of(resource, access)
-            elif access == "write":
-                context.check_write(resource)
             using = context.usage.get()
             if using is not None:
                 using.touched(resource, access)

@@ -48,7 +48,7 @@ def run(session: Session, given: argparse.Namespace) -> Any:
         return Text(f"{pipeline.name} ends here" if left else f"nothing of {pipeline.name} is under way")
     with session.agreeing(given.yes):
         stepper = session.stepper(pipeline, params)
-    passed = _next(session, pipeline, params, stepper)
+        passed = _next(session, pipeline, params, stepper)
     if stepper.again:
         print(f"once more, since their values could not be kept: {', '.join(stepper.again)}")
         stepper.again.clear()
@@ -63,8 +63,7 @@ def run(session: Session, given: argparse.Namespace) -> Any:
 
 def _next(session: Session, pipeline: Pipeline, params: Any, stepper: Stepper) -> Stepped | None:
     try:
-        # The run asks again, on a thread of its own that cannot ask the user.
-        with session.agreeing(True):
+        with session.answered():
             return stepper.next()
     except BaseException:
         with suppress(Exception):
