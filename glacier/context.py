@@ -162,10 +162,12 @@ def _name_in(env: Any, resource: Any) -> str | None:
 def _check_asked(target: Any) -> None:
     """Refuse to write to a protected environment that was not asked, as no source tells of it."""
     known = writable.get()
-    if known is None or any(env.owns(target) for env in known):
+    if known is None:
         return
-    asking = next((env for env in list(guarded) if env.protected and env.owns(target)), None)
-    if asking is not None:
+    with themselves():
+        is_open = any(env.owns(target) for env in known)
+        asking = next((env for env in list(guarded) if env.protected and env.owns(target)), None)
+    if asking is not None and not is_open:
         raise ProtectedError(
             f"environment {asking.name!r} is protected, and nobody was asked about writing {target!r}: the source of "
             "what runs does not tell of it",

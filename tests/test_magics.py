@@ -490,6 +490,10 @@ def test_a_run_elsewhere_does_not_write_to_a_protected_environment(working, proj
     working.run("@env.pipeline()\ndef copy():\n    copying(clean())")
     assert "'production' is protected, and nobody was asked" in working.fail("%glacier run copy").traceback
     assert (project / "dev" / "sales" / "report.parquet").exists()
+    working.run("%glacier env production")
+    working.run("@env.task()\ndef late(df: pl.DataFrame):\n    helper(df, kept)")
+    working.run("@env.pipeline()\ndef lately():\n    late(clean())\n\nimport warnings\nwarnings.simplefilter('ignore')")
+    assert "'production' is protected, and nobody was asked" in working.fail("%glacier run lately --env dev").traceback
     assert not (project / "production" / "sales" / "report.parquet").exists()
 
 
