@@ -167,10 +167,7 @@ def _outlines(env: GlacierEnv, pipelines: Iterable[Pipeline]) -> tuple[dict[str,
     """Return what an environment would generate, and a line for each pipeline, or all, of which that is not known."""
     from glacier.infrastructure.outline import outline
 
-    own = {name: env.find_pipeline(name) for name in env.pipelines}
-    others = [each for each in pipelines if each.env is not env]
-    bound = {each.name: each.bound_to(env) for each in others if each.name not in own or own[each.name].fn is each.fn}
-    followed = [_followed(env, each) for each in {**own, **bound}.values()]
+    followed = [_followed(env, each) for each in env.joined_by(pipelines)]
     notes = [each for each in followed if isinstance(each, str)]
     try:
         return outline(env, [each for each in followed if not isinstance(each, str)]), notes

@@ -1,6 +1,6 @@
 """What surrounds the code that runs now: the recorder of a pipeline body, the run, environments that stand in.
 
-Everything here is a context variable, so that two runs in one process never see each other.
+What a run has is a context variable, so that two runs in one process never see each other; `guarded` holds for all.
 """
 
 from __future__ import annotations

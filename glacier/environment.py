@@ -373,16 +373,17 @@ class GlacierEnv:
         return export(targets, output_dir, **options)
 
     def _recorded_in(self, env: GlacierEnv) -> list[Recorded]:
-        return [_recorded(each, env) for each in self.pipelines_in(env)]
+        return [_recorded(each, env) for each in env.joined_by(self._here()._pipelines.values())]
 
-    def pipelines_in(self, env: GlacierEnv) -> list[Pipeline]:
-        """Return the pipelines of another environment, and this one's bound to it.
+    def joined_by(self, pipelines: Iterable[Pipeline]) -> list[Pipeline]:
+        """Return this environment's pipelines, and others bound to it, which are not listed here.
 
-        Where both have one of the same function it is this one's: what its body calls may be bound to this one by now.
+        Where it has one of the same function the other stands in its place: what its body calls may belong elsewhere by
+        now. One of another function that is called as its own is left out.
         """
-        own, mine = env._here()._pipelines, {} if env is self else self._here()._pipelines
-        bound = {name: each.bound_to(env) for name, each in mine.items() if name not in own or own[name].fn is each.fn}
-        return list({**own, **bound}.values())
+        own, others = self._here()._pipelines, [each for each in pipelines if each.env is not self]
+        fits = [each for each in others if each.name not in own or own[each.name].fn is each.fn]
+        return list({**own, **{each.name: each.bound_to(self) for each in fits}}.values())
 
     # --- settings -----------------------------------------------------------------------------------------------
 

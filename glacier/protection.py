@@ -65,13 +65,15 @@ def written_by(target: Task | Pipeline, params: Mapping[str, Any]) -> list[str]:
         return [_UNSURE]
     known = {f"{each.bucket_name}/{each.path}": name for name, each in target.env.resources.items() if _is_bucket(each)}
     found = [known.get(name, name) for names in analysis["writes"].values() for name in names]
-    found += [name for task in analysis.trace.tasks.values() for name in _taken_by(task.fn, target.env)]
+    found += [name for task in dict.fromkeys(analysis.trace.tasks.values()) for name in _taken_by(task.fn, target.env)]
     return list(dict.fromkeys(found)) or ([_UNSURE] if analysis["approximations"] else [])
 
 
 def _taken_by(fn: Callable[..., Any], env: Any) -> list[str]:
     """Name the environment's resources that a function takes from outside and may write."""
     outside = {name: each for name, each in taken(fn).items() if env.owns(each)}
+    if not outside:
+        return []
     accesses = source_usage(fn, outside).parameters
     names = {id(resource): name for name, resource in env.resources.items()}
     return [names.get(id(each), repr(each)) for name, each in outside.items() if accesses.get(name) != "read"]

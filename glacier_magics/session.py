@@ -260,9 +260,11 @@ class Session:
         """Bind what the notebook's names call a task or pipeline of `before`, and the rest of it, to `env`."""
         own = [before.find_task(name) for name in before.tasks] + [before.find_pipeline(n) for n in before.pipelines]
         named = [each for each in list(self.names.values()) if _is_work(each) and each.env is before]
-        bound = {id(each): _bound(each, env) for each in [*own, *named]}
-        for name, value in list(self.names.items()):
-            self.names[name] = bound.get(id(value), value)
+        self._rebind({id(each): _bound(each, env) for each in [*own, *named]})
+
+    def _rebind(self, bound: Mapping[int, Any]) -> None:
+        """Let the notebook's names mean what stands, by identity, for what they meant."""
+        self.names.update({name: bound[id(each)] for name, each in list(self.names.items()) if id(each) in bound})
 
     def _renewed(self) -> str | None:
         """Let tasks and pipelines follow where a cell has made the current environment anew, and say so."""
@@ -273,7 +275,7 @@ class Session:
             return None
         left = [each for each in list(self.names.values()) if _is_work(each) and each.env is before]
         bound = {id(each): env.bind(each) for each in left if not _is_known(each, env)}
-        self.names.update({name: bound[id(each)] for name, each in list(self.names.items()) if id(each) in bound})
+        self._rebind(bound)
         names = ", ".join(dict.fromkeys(each.name for each in bound.values()))
         return f"{env.name} was made anew; what was bound to the old one follows: {names}" if bound else None
 
@@ -448,8 +450,10 @@ def _elsewhere(target: Any, env: GlacierEnv) -> Any:
     What a pipeline's body calls by these names stands for what `env` has, which its own pipeline of the same function
     does not know.
     """
-    if target.env is env or isinstance(target, Task):
-        return target if target.env is env else _bound(target, env)
+    if target.env is env:
+        return target
+    if isinstance(target, Task):
+        return _bound(target, env)
     own = env.find_pipeline(target.name) if target.name in env.pipelines else None
     knows = own is not None and own.fn is target.fn and any(each is target.env for each in own.origins)
     return own if knows else env.bind(target)

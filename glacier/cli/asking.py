@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
-__all__ = ["agreed"]
+if TYPE_CHECKING:
+    from glacier.environment import GlacierEnv
+
+__all__ = ["agreed", "ask_unless"]
+
+
+def ask_unless(yes: bool, env: GlacierEnv) -> None:
+    """Have a protected environment ask before a run writes to it, unless the user has said yes already."""
+    from glacier.protection import guard
+
+    env.guard = None if yes else guard(agreed)
 
 
 def agreed(question: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from glacier.cli.app import app
-from glacier.cli.options import AsJson, Debug
+from glacier.cli.options import AsJson, Debug, RunId
 from glacier.cli.printing import print_json
 
 __all__ = ["logs"]
@@ -16,10 +16,7 @@ __all__ = ["logs"]
 
 @app.command()
 def logs(
-    run: Annotated[
-        str | None,
-        typer.Argument(metavar="[RUN]", help="The run's id, or the beginning of it; the newest when left out."),
-    ] = None,
+    run: RunId = None,
     task: Annotated[str | None, typer.Argument(metavar="[TASK]", help="Lines of this task only.")] = None,
     *,
     as_json: AsJson = False,

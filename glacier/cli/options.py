@@ -24,6 +24,7 @@ __all__ = [
     "Provider",
     "Read",
     "Region",
+    "RunId",
     "Target",
     "Until",
     "Yes",
@@ -73,6 +74,10 @@ Read = Annotated[
     ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Write to a protected environment without being asked.")]
+RunId = Annotated[
+    str | None,
+    typer.Argument(metavar="[RUN]", help="The run's id, or the beginning of it; the newest when left out."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -90,12 +95,13 @@ def bucket_of(
     A word that is no path here may be a resource of the environment that the project begins with.
     """
     from glacier import addresses
-    from glacier.browsing import bucket_in
 
-    if env is not None:
-        return bucket_in(env_of(env), target)
-    if provider is None and not options and (begun := _begun_with(target)) is not None:
-        return bucket_in(begun, target)
+    is_plain = provider is None and not options
+    where = env_of(env) if env is not None else _begun_with(target) if is_plain else None
+    if where is not None:
+        from glacier.browsing import bucket_in
+
+        return bucket_in(where, target)
     fields = addresses.fields_of(target, provider, options or (), region)
     return addresses.bucket_of(target, provider, format=format, **fields)
 

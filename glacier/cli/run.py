@@ -45,12 +45,11 @@ def run(
     debug: Debug = False,
 ) -> None:
     """Run a pipeline here and show its result and what became of each task."""
-    from glacier.cli.asking import agreed
+    from glacier.cli.asking import ask_unless
     from glacier.loading import arguments_of
-    from glacier.protection import guard
 
     pipeline = pipeline_of(target, env)
-    pipeline.env.guard = None if yes else guard(agreed)
+    ask_unless(yes, pipeline.env)
     options = part_of(only, from_, until, force, read)
     told(
         pipeline,

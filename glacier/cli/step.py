@@ -35,17 +35,16 @@ def step(
     The journal keeps where it stands. A task that failed is tried again; a run that failed or was stopped is gone on
     with, too.
     """
-    from glacier.cli.asking import agreed
+    from glacier.cli.asking import ask_unless
     from glacier.errors import GlacierError
     from glacier.loading import arguments_of
-    from glacier.protection import guard
     from glacier.stepping import next_step
 
     pipeline = pipeline_of(target, env)
     if end:
         _end(pipeline)
         return
-    pipeline.env.guard = None if yes else guard(agreed)
+    ask_unless(yes, pipeline.env)
     try:
         taken = next_step(pipeline, restart=restart, **arguments_of(pipeline, param or ()))
     except Exception as error:
