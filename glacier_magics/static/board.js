@@ -31,7 +31,8 @@ function drawBoard(model, host) {
   const tool = (label, text, action) => h("button", { type: "button", class: "gl-button", "aria-label": label, title: label, onclick: action }, text);
   const wanted = h("input", { type: "search", class: "gl-filter gl-find", placeholder: "find", "aria-label": `find a step of ${sheet.name}`, oninput: () => find(), onkeydown: (event) => jump(event) });
   wanted.hidden = sheet.boxes.length < FEW;
-  const tools = h("span", { class: "gl-tools" }, wanted, tool("zoom out", "−", () => zoom(1 / 1.25)), tool("zoom in", "+", () => zoom(1.25)), tool("fit the whole graph", "fit", () => fit()));
+  const count = h("span", { class: "gl-note gl-count", role: "status" });
+  const tools = h("span", { class: "gl-tools" }, count, wanted, tool("zoom out", "−", () => zoom(1 / 1.25)), tool("zoom in", "+", () => zoom(1.25)), tool("fit the whole graph", "fit", () => fit()));
   const root = h("section", { class: "glacier gl-board tex2jax_ignore mathjax_ignore" },
     h("header", { class: "gl-bar" }, h("span", { class: "gl-title" }, sheet.name), line, h("span", { class: "gl-gap" }), note, tools, h("span", { class: "gl-tabs", role: "group", "aria-label": "view" }, tabs)),
     meter, h("div", { class: "gl-body" }, canvas, table, panel), legend, heard);
@@ -282,7 +283,7 @@ function drawBoard(model, host) {
   function find() {
     const found = matches();
     dim(found ? new Set(found.map((box) => box.id)) : chosen ? onItsWay(chosen) : null);
-    say(note, found ? `${found.length} of ${order.length}` : "");
+    say(count, found ? `${found.length} of ${order.length}` : "");
     if (found?.length === 1) centre(found[0]);
   }
   function jump(event) {

@@ -100,7 +100,7 @@ def test_the_graph_is_reachable_by_keyboard(lab: Lab, notebook: Notebook) -> Non
     assert page.locator(".jp-Notebook .jp-Cell").count() == cells
     page.keyboard.press("/")
     page.keyboard.type("cat")
-    page.locator(".gl-note", has_text="1 of 8").wait_for()
+    page.locator(".gl-count", has_text="1 of 8").wait_for()
     named = "all => all.map(box => box.dataset.name)"
     assert page.locator(".box:not([data-aside])").evaluate_all(named) == ["by_category"]
     page.keyboard.press("Enter")
@@ -112,6 +112,22 @@ def test_the_graph_is_reachable_by_keyboard(lab: Lab, notebook: Notebook) -> Non
     page.locator(".gl-panel").wait_for(state="hidden")
     assert page.locator("[data-aside]").count() == 0
     assert page.locator(".glacier [role=status][aria-live=polite]").inner_text().startswith("run done")
+
+
+def test_an_answer_that_comes_late_leaves_what_was_found(lab: Lab, notebook: Notebook) -> None:
+    late = "def late(key):\n    gate('answer')\n    return values.get(key)\n"
+    folder = story.write(lab, "late", late + story.RUN_WITH_VALUES.replace("values.get)", "late)"))
+    story.open_gates(folder)
+    notebook.open("late.ipynb")
+    notebook.run_all()
+    box(notebook, "by_category", "done").click()
+    notebook.page.locator(".gl-board[data-busy] .gl-note", has_text="the kernel is busy").wait_for()
+    notebook.page.get_by_label("find a step").fill("cat")
+    notebook.page.locator(".gl-count", has_text="1 of 8").wait_for()
+    (folder / "answer").touch()
+    notebook.page.locator(".gl-panel[data-shown=rows]").wait_for()
+    notebook.page.locator(".gl-board:not([data-busy])").wait_for()
+    assert notebook.page.locator(".gl-board .gl-note").all_inner_texts() == ["", "1 of 8"]
 
 
 def test_the_table_follows_the_run_too(lab: Lab, notebook: Notebook, shoot: Callable[[str], None]) -> None:
