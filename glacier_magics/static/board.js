@@ -257,7 +257,12 @@ function drawBoard(model, host) {
     for (const element of [box.element, box.row?.row]) if (element) put(element, "data-chosen", "true");
     drawPanel();
     if (focus) stand(box);
-    if (box.looks && model.get("shown").box !== box.id) ask({ kind: "look", box: box.id });
+    if (box.looks && model.get("shown").box !== box.id) askTwice({ kind: "look", box: box.id, wish: Math.floor(1e9 * Math.random()) });
+  }
+  /** Ask once more where no answer comes: what is sent in a widget's first moments waits until the running cell ends. */
+  function askTwice(message) {
+    ask(message);
+    setTimeout(() => { if (root.dataset.busy && chosen?.id === message.box) ask(message); }, 2000);
   }
   /** Return the boxes that a box needs, directly or not, itself, and those that need it. */
   function onItsWay(box) {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from base64 import b64encode
+from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +69,7 @@ class Board(Shown):
         self.sheet = Sheet(self.graph, env)
         self.ledger = Ledger(self.sheet)
         self._lines_told: dict[str, str] = {}
+        self._fulfilled: deque[int] = deque(maxlen=100)
         if run is not None:
             self.ledger.record(run)
 
@@ -94,9 +96,12 @@ class Board(Shown):
         self._lines_told.update({box: "\t".join([box, *map(str, entry)]) for box, entry in entries.items()})
         return "\n".join(self._lines_told.values())
 
-    def _look(self, wish: Look) -> None:
-        node = self.sheet.node(wish.box)
-        self.front.shown = {"box": wish.box, **(_nothing() if node is None else self._behind(node))}
+    def _look(self, look: Look) -> None:
+        if look.wish in self._fulfilled:
+            return
+        self._fulfilled.append(look.wish)
+        node = self.sheet.node(look.box)
+        self.front.shown = {"box": look.box, **(_nothing() if node is None else self._behind(node))}
 
     def _behind(self, node: Node) -> dict[str, Any]:
         try:

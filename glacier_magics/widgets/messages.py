@@ -17,9 +17,10 @@ class _Message(BaseModel):
 
 
 class Look(_Message):
-    """Show what is behind a box of the graph."""
+    """Show what is behind a box of the graph. A page that hears nothing asks once more, by the same `wish`."""
 
     kind: Literal["look"]
+    wish: Number
     box: Annotated[str, Field(pattern=r"^box-[0-9]{1,6}$")]
 
 

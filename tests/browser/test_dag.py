@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from browser import story
-from browser.lab import Lab, Notebook
+from browser.lab import KERNEL, Lab, Notebook
 
 
 def box(notebook: Notebook, name: str, state: str = ""):
@@ -67,6 +67,34 @@ def test_logs_and_previews_are_there_while_a_run_goes_on(lab: Lab, notebook: Not
     box(notebook, "extract", "running").wait_for()
     story.open_gates(folder)
     notebook.idle()
+    box(notebook, "save", "done").wait_for()
+
+
+def test_a_click_before_the_kernel_has_a_thread_for_it_is_answered_too(lab: Lab, notebook: Notebook) -> None:
+    folder = story.write(lab, "early", story.RUN)
+    notebook.open("early.ipynb")
+    notebook.start_all()
+    box(notebook, "extract", "running").wait_for()
+    # As JupyterLab does until the kernel has started the thread: the message waits for the running cell.
+    notebook.page.evaluate(
+        f"""() => {{
+          const kernel = {KERNEL};
+          const send = kernel.sendShellMessage;
+          kernel.sendShellMessage = function (message, ...others) {{
+            if (message.header.msg_type === "comm_msg") {{
+              kernel.sendShellMessage = send;
+              message.header.subshell_id = null;
+              document.body.dataset.early = JSON.stringify(message.content.data);
+            }}
+            return send.call(this, message, ...others);
+          }};
+        }}"""
+    )
+    box(notebook, "sales").click()
+    notebook.page.locator("body[data-early*=look]").wait_for(state="attached")
+    notebook.page.locator(".gl-panel[data-shown=rows]", has_text="1,200 rows").wait_for()
+    box(notebook, "extract", "running").wait_for()
+    story.open_gates(folder)
     box(notebook, "save", "done").wait_for()
 
 

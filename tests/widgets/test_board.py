@@ -231,8 +231,8 @@ JSON = st.recursive(
 @pytest.mark.parametrize(
     ("schema", "message"),
     [
-        (BOARD, {"kind": "look", "box": "../../x"}),
-        (BOARD, {"kind": "look", "box": "box-1", "path": "/etc/passwd"}),
+        (BOARD, {"kind": "look", "box": "../../x", "wish": 1}),
+        (BOARD, {"kind": "look", "box": "box-1", "wish": 1, "path": "/etc/passwd"}),
         (BOARD, {"kind": "run", "task": "../../x"}),
         (TABLE, {"kind": "page", "offset": -1}),
         (TABLE, {"kind": "page", "offset": "1"}),
@@ -272,11 +272,13 @@ def test_a_page_asks_for_what_is_behind_a_box(env: GlacierEnv) -> None:
     shown = Live(report.graph, env=env, values=lambda key: pl.DataFrame({"v": [key]}))
     shown.front = front = shown._front()
     boxes = {box["label"]: box["id"] for box in shown.sheet.plain["boxes"]}
-    front._heard(front, {"kind": "look", "box": boxes["sales"]}, [])
+    front._heard(front, {"kind": "look", "box": boxes["sales"], "wish": 1}, [])
     assert front.shown["page"]["rows"] == [["1"], ["2"]]
-    front._heard(front, {"kind": "look", "box": boxes["load"]}, [])
+    front._heard(front, {"kind": "look", "box": boxes["load"], "wish": 2}, [])
     assert front.shown["title"] == "load: 1 rows"
-    front._heard(front, {"kind": "look", "box": "box-99"}, [])
+    front._heard(front, {"kind": "look", "box": boxes["sales"], "wish": 1}, [])
+    assert front.shown["title"] == "load: 1 rows"  # a wish that comes twice is fulfilled once
+    front._heard(front, {"kind": "look", "box": "box-99", "wish": 3}, [])
     assert front.shown == {"box": "box-99", "title": "", "page": None, "text": ""}
     code = next(box["code"] for box in shown.sheet.plain["boxes"] if box["label"] == "load")
     assert "return sales.read()" in code
@@ -296,7 +298,7 @@ def test_an_error_behind_a_box_is_told(env: GlacierEnv) -> None:
     shown = Live(report.graph, env=env)
     shown.front = front = shown._front()
     box = next(box["id"] for box in shown.sheet.plain["boxes"] if box["label"] == "gone")
-    front._heard(front, {"kind": "look", "box": box}, [])
+    front._heard(front, {"kind": "look", "box": box, "wish": 1}, [])
     assert "gone.parquet" in front.shown["text"]
     assert front.trouble == ""
 
@@ -318,7 +320,7 @@ def test_what_a_run_has_kept_is_behind_its_boxes(env: GlacierEnv) -> None:
     report.run(listeners=[shown], progress=False)
     shown.front = front = shown._front()
     boxes = {box["label"]: box["id"] for box in shown.sheet.plain["boxes"]}
-    front._heard(front, {"kind": "look", "box": boxes["double"]}, [])
+    front._heard(front, {"kind": "look", "box": boxes["double"], "wish": 1}, [])
     assert front.shown["page"]["rows"] == [["1", "2"], ["2", "4"]]
     earlier = dag(env.runs[0].graph, env.runs[0], env=env)
     assert "✓ double" in str(earlier)
