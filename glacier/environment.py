@@ -276,8 +276,7 @@ class GlacierEnv:
     def bind(self, target: Any) -> Any:
         """Return a copy of a task or pipeline that belongs to this environment; the original stays as it is."""
         if isinstance(target, Task):
-            copy = Task(target.fn, self, name=target.name, own=target.own)
-            return self._keep(self._tasks, copy, "task")
+            return self._keep(self._tasks, target.bound_to(self), "task")
         if isinstance(target, Pipeline):
             return self._keep(self._pipelines, target.bound_to(self), "pipeline")
         raise ConfigError(

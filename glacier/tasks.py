@@ -106,6 +106,10 @@ class Task:
         """Return a new task of the same function and settings that belongs to `env`; this one stays as it is."""
         return env.bind(self)
 
+    def bound_to(self, env: GlacierEnv) -> Task:
+        """Return what `bind` does, without listing it in `env`."""
+        return Task(self.fn, env, name=self.name, own=self.own)
+
     @property
     def config(self) -> TaskConfig:
         """The effective settings: the defaults, refined by the environment, refined by the task's own."""

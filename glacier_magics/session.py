@@ -17,7 +17,7 @@ from glacier_magics.following import Pictures
 from glacier_magics.staleness import Stale
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Generator, Iterable, Mapping
 
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -260,7 +260,7 @@ class Session:
         """Bind what the notebook's names call a task or pipeline of `before`, and the rest of it, to `env`."""
         own = [before.find_task(name) for name in before.tasks] + [before.find_pipeline(n) for n in before.pipelines]
         named = [each for each in list(self.names.values()) if _is_work(each) and each.env is before]
-        self._rebind({id(each): _bound(each, env) for each in [*own, *named]})
+        self._rebind(_moved([*own, *named], before, env))
 
     def _rebind(self, bound: Mapping[int, Any]) -> None:
         """Let the notebook's names mean what stands, by identity, for what they meant."""
@@ -274,7 +274,7 @@ class Session:
         if before is None or env is None or before is env or before.name != env.name:
             return None
         left = [each for each in list(self.names.values()) if _is_work(each) and each.env is before]
-        bound = {id(each): env.bind(each) for each in left if not _is_known(each, env)}
+        bound = _moved([each for each in left if not _is_known(each, env)], before, env)
         self._rebind(bound)
         names = ", ".join(dict.fromkeys(each.name for each in bound.values()))
         return f"{env.name} was made anew; what was bound to the old one follows: {names}" if bound else None
@@ -468,10 +468,22 @@ def _is_known(target: Task | Pipeline, env: GlacierEnv) -> bool:
     return target.name in (env.tasks if isinstance(target, Task) else env.pipelines)
 
 
-def _bound(target: Any, env: GlacierEnv) -> Any:
+def _own(target: Task | Pipeline, env: GlacierEnv) -> Task | Pipeline | None:
+    """Return what an environment lists under the target's name."""
+    if not _is_known(target, env):
+        return None
+    return env.find_task(target.name) if isinstance(target, Task) else env.find_pipeline(target.name)
+
+
+def _moved(work: Iterable[Task | Pipeline], before: GlacierEnv, env: GlacierEnv) -> dict[int, Task | Pipeline]:
+    """Return, by identity, what stands in `env` for tasks and pipelines of `before`.
+
+    Of several of one name, `env` lists the one that `before` lists: a variable may still hold an older one.
+    """
+    return {id(each): _bound(each, env) if _own(each, before) is each else each.bound_to(env) for each in work}
+
+
+def _bound(target: Task | Pipeline, env: GlacierEnv) -> Any:
     """Return the environment's own task or pipeline of the same function, else a copy bound to it."""
-    if isinstance(target, Task):
-        own = env.find_task(target.name) if target.name in env.tasks else None
-    else:
-        own = env.find_pipeline(target.name) if target.name in env.pipelines else None
+    own = _own(target, env)
     return own if own is not None and own.fn is target.fn else env.bind(target)

@@ -13,7 +13,7 @@ from notebook import Notebook, notebook
 
 import glacier_magics
 from glacier import GlacierEnv
-from glacier.errors import ConfigError, ProtectedError, ResourceNotFoundError
+from glacier.errors import ConfigError, GlacierWarning, ProtectedError, ResourceNotFoundError
 from glacier_magics.parsing import CommandError
 
 PROJECT = """
@@ -212,6 +212,33 @@ def test_the_newest_definition_follows(working):
     working.run("@env.task()\ndef count(df: pl.DataFrame) -> int:\n    return -df.height")
     working.run("%glacier env dev")
     assert working.run("%glacier run counting").value == -3
+
+
+SEVERAL = """
+@env.task(name="least")
+def first(n: int = 0) -> int:
+    return 1
+
+@env.task(name="least")
+def second(n: int = 0) -> int:
+    return 2
+
+@env.pipeline()
+def old_and_new():
+    return first(), second()
+"""
+
+
+def test_of_several_tasks_of_a_name_the_listed_one_stays_listed(working):
+    with pytest.warns(GlacierWarning, match="'least' of environment 'dev' is defined twice"):
+        working.run(SEVERAL)
+        working.run('@env.task(name="least")\ndef first(n: int = 0) -> int:\n    return 1')
+    assert working.run("%glacier run least").value == 1
+    for name in ("staging", "dev", "staging"):
+        assert "twice" not in working.run(f"%glacier env {name}").text
+        assert working.run("%glacier run least").value == 1
+        assert working.run("%glacier run old_and_new").value == (1, 2)
+        assert working["second"].env is working["env"]
 
 
 def test_several_environments_live_side_by_side(working):
