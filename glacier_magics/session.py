@@ -344,6 +344,11 @@ class Session:
         going = self.pause(pipeline)
         return self._unfinished.pop((pipeline.env.name, pipeline.name), None) is not None or going
 
+    def goes_stepwise(self, pipeline: Pipeline, run: str) -> bool:
+        """Whether a run of a pipeline is one that goes step by step, and waits for the next one."""
+        known = self._steppers.get(pipeline.name)
+        return known is not None and known.stepper.run is not None and known.stepper.run.id == run
+
     def run_here(self, pipeline: Pipeline) -> Run | None:
         """Return the pipeline's newest run, if it was one of this kernel."""
         from glacier.execution.run import Run

@@ -567,6 +567,15 @@ def test_a_pipeline_goes_step_by_step(working):
     assert "ends here" in working.run("%glacier step counting --end").text
 
 
+def test_what_goes_step_by_step_is_resumed_as_a_whole(working):
+    working.run("%glacier step counting\n%glacier step reporting\n%glacier resume")
+    reporting, counting = ([*working["env"].runs.of(name)] for name in ("reporting", "counting"))
+    assert [run.state for run in [*reporting, *counting]] == ["done", "cancelled", "running"]
+    assert sorted((each.name, each.state) for each in reporting[0].tasks) == [("clean", "cached"), ("save", "done")]
+    assert working.run(f"%glacier resume {counting[0].id}").value == 3
+    assert "✓ clean" in working.run("%glacier step reporting").text
+
+
 def test_a_step_that_fails_fails_its_cell(working):
     working.run("@env.task()\ndef broken(df: pl.DataFrame):\n    return 1 / 0")
     working.run("@env.pipeline()\ndef halting():\n    return broken(clean())")

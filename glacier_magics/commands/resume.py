@@ -1,4 +1,4 @@
-"""`%glacier resume [RUN]`: go on with a run that failed, was interrupted or whose kernel died.
+"""`%glacier resume [RUN]`: go on with a run that failed, was interrupted, goes by steps, or whose kernel died.
 
 What succeeded is not run again, unless its code or that of a helper has changed; a changed value of a global does not
 count, and a line says so. -p gives a parameter that the journal does not keep.
@@ -41,6 +41,8 @@ def run(session: Session, given: argparse.Namespace) -> Any:
     pipeline = session.pipeline(record.pipeline, env.name) if known else env.find_pipeline(record.pipeline)
     params = arguments_of(pipeline, given.param)
     session.check_name(given.output)
+    if session.goes_stepwise(pipeline, record.id) and session.leave(pipeline):
+        record = env.runs[record.id]
     shown, stale = {**record.parameters, **params}, session.stale.of(env, pipeline.name)
     with session.agreeing(given.yes), watched(session, pipeline, shown) as listeners:
         value = pipeline.resume(record, listeners=listeners, progress=False, **_read_again(session, record), **params)
