@@ -19,12 +19,18 @@ if TYPE_CHECKING:
 
     from glacier.resources import Bucket, ObjectInfo
 
-__all__ = ["bucket_of", "fields_of", "first_entries", "provider_of"]
+__all__ = ["bucket_of", "fields_of", "first_entries", "is_address", "provider_of"]
 
 _SCHEMES = {"s3": "aws", "gs": "gcp", "az": "azure"}
 _EVERYTHING = "**"
 _LOOKED_THROUGH = 50_000
+_BEGINNINGS = ("/", "./", "../", "~")
 _SECRETS = {"account_key": "AZURE_STORAGE_KEY", "connection_string": "AZURE_STORAGE_CONNECTION_STRING"}
+
+
+def is_address(target: str) -> bool:
+    """Whether a text that may also be a name is an address: `s3://...`, or a path that begins with /, ./, ../ or ~."""
+    return "://" in target or target.startswith(_BEGINNINGS)
 
 
 def bucket_of(target: str, provider: str | None = None, *, format: str | None = None, **fields: Any) -> Bucket:

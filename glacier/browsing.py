@@ -7,11 +7,12 @@ from dataclasses import asdict, dataclass
 from datetime import UTC
 from fnmatch import fnmatchcase
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glacier import tables
-from glacier.addresses import bucket_of, first_entries
-from glacier.errors import ConfigError, GlacierError, ResourceNotFoundError
+from glacier.addresses import bucket_of, first_entries, is_address
+from glacier.errors import ConfigError, GlacierError, ResourceNotFoundError, did_you_mean
 from glacier.jsonable import jsonable
 from glacier.resources import Bucket, Serverless
 from glacier.resources.parts import readable
@@ -78,23 +79,31 @@ class Listing:
 def browse(env: GlacierEnv, pattern: str = "*", limit: int = 100) -> Listing:
     """List an environment's resources and up to `limit` objects of each, several resources side by side.
 
-    `pattern` matches names of resources (`sales*`) or, with a slash, their objects (`sales_raw/2024/*`). A resource
-    that cannot be reached is listed with its problem.
+    `pattern` matches names of resources (`sales*`) or, with a slash, their objects (`sales_raw/2024/*`); an address, as
+    of `bucket_in`, lists what is there instead. What cannot be reached is listed with its problem.
 
     Raises:
-        ConfigError: the limit is below 1.
+        ConfigError: the limit is below 1, or the address is none.
+        ResourceNotFoundError: no resource matches.
     """
     if limit < 1:
         raise ConfigError(f"limit={limit} lists nothing", hint="1 or more")
+    if is_address(pattern):
+        return Listing(env.name, (_place(pattern, bucket_of(pattern), limit=limit, inside=""),))
     wanted, _, inside = pattern.partition("/")
     chosen = [(name, each) for name, each in env.resources.items() if fnmatchcase(name, wanted or "*")]
+    if not chosen and env.resources:
+        hint = did_you_mean(wanted, env.resources)
+        raise ResourceNotFoundError(f"environment {env.name!r} has no resource {wanted!r}", hint=hint)
     look = partial(_place, limit=limit, inside=inside)
     with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
         return Listing(env.name, tuple(pool.map(look, *zip(*chosen, strict=True)) if chosen else ()))
 
 
 def bucket_in(env: GlacierEnv, target: str) -> Any:
-    """Return what a text names in an environment: a resource, `RESOURCE/OBJECT`, or an address such as `s3://b/key`.
+    """Return what a text names in an environment: a resource, `RESOURCE/OBJECT`, or an address.
+
+    An address is `s3://bucket/path`, `gs://...`, `az://...` or a path on this machine that begins with /, ./, ../ or ~.
 
     Raises:
         ResourceNotFoundError: there is no such resource; the error suggests the nearest name.
@@ -102,10 +111,13 @@ def bucket_in(env: GlacierEnv, target: str) -> Any:
     """
     if target in env.resources:
         return env.get(target)
-    if "://" in target:
+    if is_address(target):
         return bucket_of(target)
     name, slash, path = target.partition("/")
     if not slash or name not in env.resources:
+        if Path(target).exists():
+            hint = f"a path on this machine begins with ./ here: ./{target}"
+            raise ResourceNotFoundError(f"environment {env.name!r} has no resource {target!r}", hint=hint)
         return env.get(target)
     resource = env.get(name)
     if not isinstance(resource, Bucket):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from glacier import Bucket, registry
+from glacier.addresses import is_address
 from glacier.errors import GlacierError
 
 if TYPE_CHECKING:
@@ -74,7 +75,9 @@ class Offers:
         return _all("frame", [name for name in names if self._session.frame(name) is not None])
 
     def _objects(self, env: GlacierEnv, said: str) -> list[Offer]:
-        """Return the first objects of a resource, or of the folder in it that is said."""
+        """Return the first objects of a resource, or of the folder in it that is said; of a path the files there."""
+        if is_address(said):
+            return _files(said)
         name, slash, path = said.partition("/")
         bucket = env.resources.get(name)
         if not slash or not isinstance(bucket, Bucket):
@@ -166,7 +169,7 @@ def _paths(bucket: Bucket, below: str) -> list[str]:
 
 def _files(said: str) -> list[Offer]:
     head, slash, _ = said.rpartition("/")
-    folder = Path(head or ("/" if slash else "."))
+    folder = Path(head or ("/" if slash else ".")).expanduser()
     try:
         found = sorted(folder.iterdir())[:500]
     except OSError:

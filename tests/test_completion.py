@@ -85,6 +85,8 @@ def nb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         ("%glacier diff dev ", {"dev", "production"}),
         ("%glacier preview s", {"sales_raw", "scores"}),
         ("%glacier preview sales_raw/", {"sales_raw/raw/2024/a.parquet"}),
+        ("%glacier preview ./da", {"./data/"}),
+        ("%glacier ls ./data/sales/s", {"./data/sales/scores.parquet"}),
         ("%glacier preview scores --columns ", {"order", "amount", "region"}),
         ("%glacier preview scores --columns order,r", {"order,region"}),
         ("%glacier preview scores --columns order,", {"order,amount", "order,region"}),

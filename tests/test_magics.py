@@ -342,6 +342,18 @@ def test_a_preview_shows_rows_and_schema(nb):
     assert shown["schema"] == {"order": "Int64", "amount": "Float64"}
 
 
+def test_a_path_on_this_machine_is_listed_and_previewed(nb, tmp_path):
+    pl.DataFrame({"a": [1, 2]}).write_csv(tmp_path / "own.csv")
+    for path in ("./own.csv", tmp_path / "own.csv", tmp_path / "o*.csv"):
+        assert nb.run(f"%glacier preview {path} --json").value.value["total"] == 2
+    (listed,) = nb.run(f"%glacier ls {tmp_path} --json").value.value["resources"]
+    assert f"{tmp_path.name}/own.csv" in {each["path"] for each in listed["objects"]}
+    (tmp_path / "below").mkdir()
+    (tmp_path / "own.csv").rename(tmp_path / "below" / "own.csv")
+    assert "begins with ./ here: ./below/own.csv" in nb.fail("%glacier preview below/own.csv").traceback
+    assert "did you mean 'sales_raw'?" in nb.fail("%glacier ls sales_rew/x").traceback
+
+
 def test_a_preview_of_another_environment_and_of_a_frame(nb):
     assert nb.run("%glacier preview sales_raw --env staging --json").value.value["total"] == 6
     nb.run("import polars as pl\nframe = pl.DataFrame({'a': [1, 2, 3]})")

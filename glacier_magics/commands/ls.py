@@ -1,6 +1,7 @@
 """`%glacier ls [GLOB]`: the environment's resources and the objects in them.
 
-GLOB matches names of resources (sales*) or, with a slash, their objects (sales_raw/2024/*).
+GLOB matches names of resources (sales*) or, with a slash, their objects (sales_raw/2024/*). It may be an address: a
+folder or pattern such as s3://bucket/path or ./data.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ __all__ = ["arguments", "run"]
 
 def arguments(parser: Parser) -> None:
     """Take a pattern and a limit."""
-    parser.add("glob", nargs="?", default="*", names="resources", help="a resource, or a pattern")
+    parser.add("glob", nargs="?", default="*", names="resources", help="a resource, a pattern, or an address")
     parser.add("--env", names="environments", help="another environment than the current one")
     parser.add("--limit", type=int, default=100, help="objects to list of each resource at a time (100)")
 

@@ -1,7 +1,7 @@
 """`%glacier preview RESOURCE`: schema, first rows and size, fetching as little as the format allows.
 
 RESOURCE is a resource of the environment, RESOURCE/OBJECT for another object of its bucket, an address such as
-s3://bucket/path or, where no resource has the name, a variable of the notebook that holds a frame.
+s3://bucket/path or ./file.csv or, where no resource has the name, a variable of the notebook that holds a frame.
 """
 
 from __future__ import annotations
