@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from glacier import tables
 from glacier.addresses import bucket_of, first_entries, is_address
-from glacier.errors import ConfigError, GlacierError, ResourceNotFoundError, did_you_mean
+from glacier.errors import ConfigError, GlacierError, ResourceNotFoundError
 from glacier.jsonable import jsonable
 from glacier.resources import Bucket, Serverless
 from glacier.resources.parts import readable
@@ -52,28 +52,32 @@ class Listing:
 
     environment: str
     places: tuple[Place, ...]
+    pattern: str = "*"
 
     def plain(self) -> dict[str, Any]:
         """Return the tree in JSON's own types."""
         return jsonable({"environment": self.environment, "resources": [asdict(place) for place in self.places]})
 
+    @property
+    def _title(self) -> str:
+        if self.places or self.pattern == "*":
+            return f"{self.environment}: {tables.counted(len(self.places), 'resource')}"
+        return f"{self.environment}: no resource matches {self.pattern!r}"
+
     def _rows(self) -> list[tuple[str, ...]]:
         return [row for place in self.places for row in _rows(place)]
 
     def __str__(self) -> str:
-        rows = self._rows()
-        if not rows:
-            return f"{self.environment}: no resources"
-        lines = tables.text((), rows, right=(2,)).splitlines()
-        return "\n".join([self.environment, *(f"  {line}" for line in lines)])
+        lines = tables.text((), self._rows(), right=(2,)).splitlines() if self.places else ()
+        return "\n".join([self._title, *(f"  {line}" for line in lines)])
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text(str(self))
 
     def _repr_html_(self) -> str:
         head = ("resource, object", "address", "size", "modified (UTC)")
-        title = tables.line(f"{self.environment}: {tables.counted(len(self.places), 'resource')}", "b")
-        return tables.block(title, tables.html(head, self._rows(), right=(2,)))
+        rows = tables.html(head, self._rows(), right=(2,)) if self.places else ""
+        return tables.block(tables.line(self._title, "b"), rows)
 
 
 def browse(env: GlacierEnv, pattern: str = "*", limit: int = 100) -> Listing:
@@ -84,7 +88,6 @@ def browse(env: GlacierEnv, pattern: str = "*", limit: int = 100) -> Listing:
 
     Raises:
         ConfigError: the limit is below 1, or the address is none.
-        ResourceNotFoundError: no resource matches.
     """
     if limit < 1:
         raise ConfigError(f"limit={limit} lists nothing", hint="1 or more")
@@ -92,12 +95,9 @@ def browse(env: GlacierEnv, pattern: str = "*", limit: int = 100) -> Listing:
         return Listing(env.name, (_place(pattern, bucket_of(pattern), limit=limit, inside=""),))
     wanted, _, inside = pattern.partition("/")
     chosen = [(name, each) for name, each in env.resources.items() if fnmatchcase(name, wanted or "*")]
-    if not chosen and env.resources:
-        hint = did_you_mean(wanted, env.resources)
-        raise ResourceNotFoundError(f"environment {env.name!r} has no resource {wanted!r}", hint=hint)
     look = partial(_place, limit=limit, inside=inside)
     with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
-        return Listing(env.name, tuple(pool.map(look, *zip(*chosen, strict=True)) if chosen else ()))
+        return Listing(env.name, tuple(pool.map(look, *zip(*chosen, strict=True)) if chosen else ()), pattern)
 
 
 def bucket_in(env: GlacierEnv, target: str) -> Any:

@@ -211,7 +211,7 @@ def test_what_means_nothing_changes_nothing(project: Project, change: str) -> No
     assert changed(before, project.key()) == set()
 
 
-@pytest.mark.skipif(sys.version_info >= (3, 13), reason="since 3.13 code without a docstring keeps no place for one")
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="since 3.14 code without a docstring keeps no place for one")
 def test_a_new_docstring_changes_nothing(project: Project) -> None:
     project.edit("work", '    """Do the work."""\n', "")
     before = project.key()

@@ -25,7 +25,7 @@ _BY_NAME = frozenset(
 _IMPORT_NAME, _IMPORT_FROM = _OPS["IMPORT_NAME"], _OPS["IMPORT_FROM"]
 _LOAD_CONST = _OPS["LOAD_CONST"]
 _HAS_DOCSTRING = 0x4000000
-"""The flag of code with a docstring, since Python 3.13; before, the first constant of a function is kept for it."""
+"""The flag of code with a docstring, since Python 3.14; before, the first constant of a function is kept for it."""
 _FUNCTION = 0x2
 """CO_NEWLOCALS: the code of a function, not of a class or module."""
 
@@ -104,7 +104,7 @@ def constants(code: CodeType) -> tuple[Any, ...]:
 
 
 def _documented(code: CodeType) -> bool:
-    if sys.version_info >= (3, 13):
+    if sys.version_info >= (3, 14):
         return bool(code.co_flags & _HAS_DOCSTRING)
     # A lambda, generator expression or the like keeps no place for a docstring: there the first constant is one in use.
     return isinstance(code.co_consts[0], str) and not code.co_name.startswith("<")

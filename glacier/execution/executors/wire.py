@@ -57,7 +57,7 @@ def encode(value: Any, folder: Path | None = None) -> Frame:
     body, parts, carried = io.BytesIO(), list[Any](), dict[str, Any]()
     with context.using(context.carried, carried):
         _Pickler(body, folder, lambda buffer: parts.append(buffer.raw())).dump(value)
-    return [pickle.dumps(list(carried.values())), body.getbuffer(), *parts]
+    return [pickle.dumps(list(carried.values())), body.getvalue(), *parts]
 
 
 def decode(parts: Frame) -> Any:

@@ -189,11 +189,10 @@ class LocalStorage:
         return os.path.lexists(self.base / key)
 
     def _check_inside(self, place: Path, bucket_name: str, path: str) -> None:
-        try:
-            inside = place.resolve().is_relative_to(self.base.resolve())
-        except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links, up to Python 3.12
-            raise ConfigError(f"local bucket {bucket_name!r}: path {path!r} cannot be followed: {error}") from error
-        if not inside:
+        if _is_circle(place):
+            message = f"local bucket {bucket_name!r}: path {path!r} cannot be followed: its links lead in a circle"
+            raise ConfigError(message, hint=f"look at it: ls -l {place}")
+        if not place.resolve().is_relative_to(self.base.resolve()):
             message = f"local bucket {bucket_name!r}: path {path!r} leads out of the base folder {self.base}"
             raise ConfigError(message, hint="copy what it links to into the base folder, or move base_path up")
 
@@ -203,6 +202,15 @@ class LocalStorage:
             for name in (*folders, *files):
                 if (place := Path(here, name)).is_symlink():
                     self._check_inside(place, bucket_name, path)
+
+
+def _is_circle(place: Path) -> bool:
+    """Whether links lead in a circle, which `Path.resolve` reports up to Python 3.12 only."""
+    try:
+        place.stat()
+    except OSError as error:
+        return error.errno == errno.ELOOP
+    return False
 
 
 def _check_file_name(bucket_name: str, path: str) -> None:
