@@ -60,6 +60,8 @@ class Listing:
 
     @property
     def _title(self) -> str:
+        if is_address(self.pattern):
+            return f"{self.pattern!r}: {tables.counted(sum(len(place.objects) for place in self.places), 'object')}"
         if self.places or self.pattern == "*":
             return f"{self.environment}: {tables.counted(len(self.places), 'resource')}"
         return f"{self.environment}: no resource matches {self.pattern!r}"
@@ -92,7 +94,7 @@ def browse(env: GlacierEnv, pattern: str = "*", limit: int = 100) -> Listing:
     if limit < 1:
         raise ConfigError(f"limit={limit} lists nothing", hint="1 or more")
     if is_address(pattern):
-        return Listing(env.name, (_place(pattern, bucket_of(pattern), limit=limit, inside=""),))
+        return Listing(env.name, (_place(pattern, bucket_of(pattern), limit=limit, inside=""),), pattern)
     wanted, _, inside = pattern.partition("/")
     chosen = [(name, each) for name, each in env.resources.items() if fnmatchcase(name, wanted or "*")]
     look = partial(_place, limit=limit, inside=inside)

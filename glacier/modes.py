@@ -114,6 +114,10 @@ def local(
     """Execute the pipeline on this machine and return the real value of its body; the journal records the run.
 
     `resumes` is the earlier run that this one goes on with.
+
+    Raises:
+        ConfigError: an option names a task that the pipeline does not have.
+        Exception: what a task or the body raised.
     """
     from glacier import home
     from glacier.execution.journal import Book, Plan, logs
@@ -122,6 +126,8 @@ def local(
     from glacier.execution.run import Run, execute
 
     options = options or RunOptions()
+    if options.partial or options.forced:
+        _check_names(pipeline, env, body, options)
     record = Run(pipeline.name, env.name)
     book = record.memory = Book(home.home(), record, Plan(pipeline, env, params, options, resumes))
     listeners = (*options.listeners, *env.listeners, *reports(options.progress))
@@ -132,6 +138,18 @@ def local(
             return execute(record, pipeline, env, body, replace(options, listeners=listeners))
     finally:
         book.close()
+
+
+def _check_names(pipeline: Pipeline, env: Any, body: Callable[[], Any], options: RunOptions) -> None:
+    """Refuse a misspelt task before anything runs, where the body can be followed to its end without data."""
+    from glacier.execution.planning import check_names
+
+    try:
+        traced = trace(pipeline, env, body)
+    except Exception:  # the run tells what is wrong with the body
+        return
+    if not traced.approximations:
+        check_names(traced.graph, options, env.tasks)
 
 
 def _reading(env: Any, options: RunOptions) -> Any:

@@ -1129,6 +1129,15 @@ def test_a_task_that_is_not_there_cannot_be_forced(working):
     working.run("%glacier run counting --force save")
 
 
+@pytest.mark.parametrize("flag", ["only", "from", "until", "force"])
+def test_a_misspelt_task_is_refused_before_anything_runs(working, flag):
+    working.run("@env.pipeline()\ndef branching():\n    found = count(clean())\n    return save(found) if found else 0")
+    for line in ("run branching", "plan branching"):
+        assert "did you mean 'save'?" in working.fail(f"%glacier {line} --{flag} savee").traceback
+    assert working["branching"].last_run is None
+    assert len(working["env"].runs) == 0
+
+
 def test_a_body_that_cannot_be_followed_is_run_all_the_same(nb):
     nb.run(
         "from pathlib import Path\n@env.task()\ndef made() -> int:\n    return Path('made.txt').write_text('7')\n\n"

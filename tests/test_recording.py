@@ -42,11 +42,14 @@ simple = st.one_of(
     st.builds("{0} = helper({1})".format, variables, variables),
     st.builds("{0} += {1}".format, variables, variables),
     st.builds("{0} = total([{1}, inc({2})])".format, variables, variables, variables),
+    st.builds("{0} = add({1}.real, [{2}.numerator, {1}][0])".format, variables, variables, variables),
+    st.builds("{0} = {1}.real.numerator + {2}".format, variables, variables, variables),
 )
 conditions = st.one_of(
     st.builds("is_even({0})".format, variables),
     st.builds("not is_even({0})".format, variables),
     st.builds("{0} > {1}".format, variables, variables),
+    st.builds("{0}.real > {1}".format, variables, variables),
     st.builds("is_even({0}) and {1} == 3".format, variables, variables),
 )
 
@@ -382,6 +385,43 @@ def test_items_and_methods_are_inline_steps_with_their_lineage(env: GlacierEnv) 
     executed = filtering.last_run.graph
     assert dag.contains(executed)
     assert {executed[p].name for p in executed.parents[executed["save"].key]} == {"filter"}
+
+
+def test_an_attribute_of_a_result_is_a_step_between(env: GlacierEnv) -> None:
+    @env.task()
+    def frame() -> pl.DataFrame:
+        return pl.DataFrame({"x": [1, 2, 3]})
+
+    @env.task()
+    def double(n: int, others: list[int]) -> int:
+        return n * 2 + len(others)
+
+    @env.pipeline()
+    def sizes() -> int:
+        df = frame()
+        if df.height > 2:
+            return double(df.height, [df.width])
+        return double(df.shape[0], [])
+
+    analysis = sizes.run("analyze")
+    lineage = {
+        (analysis["dag"][e.source].name, analysis["dag"][e.target].name, e.access) for e in analysis["dag"].edges
+    }
+    assert lineage == {
+        ("frame", "height", "data"),
+        ("frame", "width", "data"),
+        ("frame", "shape", "data"),
+        ("height", "gt", "data"),
+        ("shape", "getitem", "data"),
+        ("gt", "height", "control"),
+        ("gt", "width", "control"),
+        ("gt", "shape", "control"),
+        ("height", "double", "data"),
+        ("width", "double", "data"),
+        ("getitem", "double", "data"),
+    }
+    assert analysis["approximations"] == []
+    assert sizes.run() == 7
 
 
 def test_what_cannot_be_followed_is_approximate_with_its_line(env: GlacierEnv) -> None:

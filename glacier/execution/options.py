@@ -70,6 +70,11 @@ class RunOptions:
         """Whether only a part of the pipeline is asked for."""
         return bool(self.only or self.from_ or self.until)
 
+    @property
+    def forced(self) -> tuple[str, ...]:
+        """The names and keys in `force`; of none where it is True."""
+        return () if isinstance(self.force, bool) else self.force
+
     @classmethod
     def split(cls, given: Mapping[str, Any], parameters: Iterable[str]) -> tuple[RunOptions, dict[str, Any]]:
         """Part the keywords of a call into options and the rest; a name among `parameters` is no option."""

@@ -94,11 +94,30 @@ def plan(traced: Trace, env: Any, options: RunOptions) -> RunPlan:
     Raises:
         ConfigError: `options` name a task that the pipeline does not have.
     """
+    check_names(traced.graph, options, env.tasks)
     tasks = [step for step in traced.steps if step.task is not None]
     asked = _asked_for(traced.graph, options)
     reckoned = _Reckoning(env, options, traced.graph)
     entries = [reckoned.entry(step) if step.key in asked else _skipped(step) for step in tasks]
     return RunPlan(traced.graph.name, tuple(entries), traced.approximations)
+
+
+def check_names(graph: Graph, options: RunOptions, others: Iterable[str]) -> None:
+    """Refuse names of tasks that a pipeline does not have; a key counts as its task's name.
+
+    What is forced may be one of `others`: the pipeline is run as it would be without.
+
+    Raises:
+        ConfigError: there is one; the error suggests the nearest name.
+    """
+    known = {node.name for node in graph.tasks}
+    asked = [name for name in (*options.only, *options.from_, *options.until) if _task(name) not in known]
+    for name in [*asked, *(name for name in options.forced if _task(name) not in {*known, *others})]:
+        raise ConfigError(f"pipeline {graph.name!r} has no task {name!r}", hint=did_you_mean(name, known))
+
+
+def _task(word: str) -> str:
+    return word.partition("@")[0]
 
 
 class _Reckoning:
@@ -174,14 +193,7 @@ def _asked_for(graph: Graph, options: RunOptions) -> set[str]:
 
 
 def _keys(graph: Graph, names: Sequence[str]) -> set[str]:
-    found: set[str] = set()
-    for name in names:
-        keys = {node.key for node in graph.tasks if name in (node.key, node.name)}
-        if not keys:
-            hint = did_you_mean(name, {node.name for node in graph.tasks})
-            raise ConfigError(f"pipeline {graph.name!r} has no task {name!r}", hint=hint)
-        found |= keys
-    return found
+    return {node.key for node in graph.tasks if node.key in names or node.name in names}
 
 
 def _skipped(step: Step) -> Planned:

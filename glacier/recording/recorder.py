@@ -87,20 +87,22 @@ class Recorder(ABC):
         signature = task.signature
         if kwargs or len(args) != signature.count:
             args, kwargs = signature.fill("task", task.name, self.env, args, kwargs)
+        needs = self._needs(signature.named(args, kwargs))
         step = self._step(task.name, frame)
         step.task = task
         if args:
             step.args = args
         if kwargs:
             step.kwargs = kwargs
-        self._connect(step, signature.named(args, kwargs))
+        self._connect(step, *needs)
         return step
 
     def inline_step(self, name: str, text: str, operands: Mapping[str, Any]) -> Step:
         """Record an operation that the body itself does, with what it needs."""
+        needs = self._needs(operands.items())
         step = self._step(name, sites.caller())
         step._text = text  # pyright: ignore[reportPrivateUsage]
-        self._connect(step, operands.items())
+        self._connect(step, *needs)
         return step
 
     def graph(self) -> Graph:
@@ -192,10 +194,13 @@ class Recorder(ABC):
             spot.codes = (*spot.codes, *codes)
         return spot
 
-    def _connect(self, step: Step, named: Iterable[tuple[str, Any]]) -> None:
-        """Note which steps and resources stand in the arguments of a step."""
+    def _needs(self, named: Iterable[tuple[str, Any]]) -> tuple[list[Step | Resource], list[Label]]:
+        """Return the steps and resources that stand in arguments, and the parameter of each.
+
+        Asked before the step that takes them is made: an attribute becomes a step only where it is used.
+        """
         needs: list[Step | Resource] = []
-        labels: list[str] = []
+        labels: list[Label] = []
         for name, value in named:
             if type(value) in ATOMS:
                 continue
@@ -212,13 +217,14 @@ class Recorder(ABC):
                 for each in found:
                     needs.append(each)
                     labels.append(name)
-        if needs:
-            self._share(step, needs, tuple(labels))
+        return needs, labels
 
-    def _share(self, step: Step, needs: list[Step | Resource], labels: tuple[Label, ...]) -> None:
+    def _connect(self, step: Step, needs: list[Step | Resource], labels: list[Label]) -> None:
         """Give a step what it needs, in the tuples of the step before where they are the same."""
-        last = self._last
-        step.labels = last.labels if last.labels == labels else labels
+        if not needs:
+            return
+        last, named = self._last, tuple(labels)
+        step.labels = last.labels if last.labels == named else named
         same = len(needs) == len(last.needs) == 1 and needs[0] is last.needs[0]
         step.needs = last.needs if same else tuple(needs)
         if len(step.args) == len(last.args) == 1 and step.args[0] is last.args[0]:
