@@ -369,6 +369,31 @@ def test_a_failed_step_is_tried_again_and_an_error_of_the_body_is_raised(env: Gl
     assert {task.name: task.state for task in env.runs[0].tasks} == {"first": "cached", "second": "done"}
 
 
+def test_what_takes_an_attribute_of_a_result_is_downstream_of_it(env: GlacierEnv) -> None:
+    sizes: list[int] = []
+
+    @env.task()
+    def load() -> pl.DataFrame:
+        return pl.DataFrame({"x": [1, 2]})
+
+    @env.task()
+    def count(n: int) -> int:
+        sizes.append(n)
+        return n
+
+    @env.task()
+    def other() -> int:
+        raise AssertionError("nobody asked for it")
+
+    @env.pipeline()
+    def sized() -> None:
+        count(load().height)
+        other()
+
+    sized.run(from_="load")
+    assert sizes == [2]
+
+
 # --- plans ------------------------------------------------------------------------------------------------------------
 
 

@@ -42,14 +42,14 @@ simple = st.one_of(
     st.builds("{0} = helper({1})".format, variables, variables),
     st.builds("{0} += {1}".format, variables, variables),
     st.builds("{0} = total([{1}, inc({2})])".format, variables, variables, variables),
-    st.builds("{0} = add({1}.real, [{2}.numerator, {1}][0])".format, variables, variables, variables),
-    st.builds("{0} = {1}.real.numerator + {2}".format, variables, variables, variables),
+    st.builds("{0} = add(inc({1}).real, [inc({2}).numerator, {1}][0])".format, variables, variables, variables),
+    st.builds("{0} = inc({1}).real + {2}".format, variables, variables, variables),
 )
 conditions = st.one_of(
     st.builds("is_even({0})".format, variables),
     st.builds("not is_even({0})".format, variables),
     st.builds("{0} > {1}".format, variables, variables),
-    st.builds("{0}.real > {1}".format, variables, variables),
+    st.builds("inc({0}).real > {1}".format, variables, variables),
     st.builds("is_even({0}) and {1} == 3".format, variables, variables),
 )
 
@@ -387,6 +387,46 @@ def test_items_and_methods_are_inline_steps_with_their_lineage(env: GlacierEnv) 
     assert {executed[p].name for p in executed.parents[executed["save"].key]} == {"filter"}
 
 
+MEETING = {
+    "if and else": """
+    if good(x):
+        x = left(x)
+    else:
+        x = right(x)
+    return save(x)""",
+    "one of two values": "    return save(left(x) if good(x) else right(x))",
+    "or": "    return save(good(x) and left(x) or right(x))",
+    "a way that comes first and a later one": """
+    y = left(x)
+    if not good(x):
+        y = right(x)
+    return save(y)""",
+}
+
+
+@pytest.mark.parametrize("body", MEETING)
+def test_where_ways_meet_again_what_each_of_them_gave_stays_connected(env: GlacierEnv, body: str) -> None:
+    names = ("load", "good", "left", "right", "save")
+    functions = {name: _answering(name) for name in names}
+    source = f"def body():\n    x = load(None)\n{MEETING[body]}"
+    scope: dict[str, Any] = {name: env.task()(fn) for name, fn in functions.items()}
+    exec(compile(source, "<meeting>", "exec"), scope)
+    analysis = env.pipeline(name="meeting")(scope["body"]).run("analyze")
+    dag = analysis["dag"]
+    assert analysis["approximations"] == []
+    assert {dag[key].name for key in dag.parents[dag["save"].key]} >= {"left", "right"}
+    assert analysis["tasks"].index("save") == 4
+    assert analysis["tasks"][-1] == "save"
+
+
+def _answering(name: str) -> Any:
+    def function(x: Any) -> Any:
+        return x
+
+    function.__name__ = name
+    return function
+
+
 def test_an_attribute_of_a_result_is_a_step_between(env: GlacierEnv) -> None:
     @env.task()
     def frame() -> pl.DataFrame:
@@ -422,6 +462,9 @@ def test_an_attribute_of_a_result_is_a_step_between(env: GlacierEnv) -> None:
     }
     assert analysis["approximations"] == []
     assert sizes.run() == 7
+    executed = sizes.last_run.graph
+    assert analysis["dag"].contains(executed)
+    assert {executed[key].name for key in executed.parents[executed["double"].key]} == {"height", "width"}
 
 
 def test_what_cannot_be_followed_is_approximate_with_its_line(env: GlacierEnv) -> None:

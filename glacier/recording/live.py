@@ -50,9 +50,10 @@ class Deferred(wrapt.BaseObjectProxy[Any]):
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self.__wrapped__, name)
-        if name.startswith("_") or not callable(value):
+        if name.startswith("_"):
             return value
-        return self._self_step.recorder.method(self, name, value)
+        recorder = self._self_step.recorder
+        return recorder.method(self, name, value) if callable(value) else recorder.attribute(self, name, value)
 
     def __getitem__(self, item: Any) -> Any:
         return self._self_step.recorder.operation("getitem", operator.getitem, self, item)
@@ -180,6 +181,12 @@ class LiveRecorder(Recorder):
             return self._finished(step, bound_method(*args, **kwargs))
 
         return call
+
+    def attribute(self, owner: Deferred, name: str, value: Any) -> Any:
+        """Return an attribute, where it is a number or text that the body itself asked for as a recorded operation."""
+        if type(value) not in _TRACKED or not self._of_body():
+            return value
+        return self._finished(self.inline_step(name, name, operands(owner)), value)
 
     def operation(self, name: str, function: Callable[..., Any], *values: Any) -> Any:
         """Apply an operator to plain values, as a recorded operation where the body itself asked for it."""

@@ -145,6 +145,12 @@ class Recorder(ABC):
             self.group = outer
 
     def _step(self, name: str, frame: FrameType) -> Step:
+        step = self._new_step(name, frame)
+        self.steps.append(step)
+        return step
+
+    def _new_step(self, name: str, frame: FrameType) -> Step:
+        """Make a step that is not yet among the others."""
         way = self._short_way(name, frame)
         spot = self._spots.get(way)
         if spot is None:
@@ -152,9 +158,7 @@ class Recorder(ABC):
             if way:
                 self._spots[way] = spot
         spot.count = number = spot.count + 1
-        steps = self.steps
-        step = self._make(spot, number, len(steps), self.group)
-        steps.append(step)
+        step = self._make(spot, number, len(self.steps), self.group)
         if self.decisions:
             step.decisions = self.decisions
         return step

@@ -130,20 +130,22 @@ class Symbol:
 
 
 class Attribute(Symbol):
-    """An attribute of a symbol: a step only once it is used, and a method when it is called."""
+    """An attribute of a symbol: a method when it is called, else a step of the place where the body asked for it."""
 
     def __init__(self, owner: Symbol, name: str) -> None:
         super().__init__(owner._tracer, None, result_type(owner._declared, name), f"{owner._text}.{name}")
         self._owner = owner
         self._name = name
+        self._waiting = owner._tracer.asked(self, name)
 
     def _step(self) -> Step:
-        known = self._recorded
-        if known is None:
-            known = self._recorded = self._tracer.inline_step(self._name, self._text, operands(self._owner))
-        return known
+        if self._recorded is None:
+            self._recorded = self._waiting
+            self._tracer.add(self._waiting, self._text, operands(self._owner))
+        return self._recorded
 
     def __call__(self, *args: Any, **kwargs: Any) -> Symbol:
+        self._tracer.called(self)
         shown = ", ".join(_brief(each) for each in args)
         given = operands(self._owner, args, kwargs)
         return self._tracer.operation(self._name, f"{self._text}({shown})", given, self._declared)

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import re
 import sys
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field, replace
+from graphlib import CycleError, TopologicalSorter
+from heapq import heappop, heappush
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from glacier import context
@@ -21,7 +24,7 @@ from glacier.recording.symbol import Symbol
 from glacier.resources import polars_functions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from glacier.recording.steps import RecordedPipeline, RecordedTask, Step
 
@@ -97,6 +100,8 @@ class Tracer(Recorder):
         self.by_key: dict[str, Step] = {}
         self._answers: dict[str, bool] = {}
         self._marked: list[Symbol] = []
+        self._attributes: dict[int, Symbol] = {}
+        """What the body asked for and has not called: methods are not told from other attributes before."""
 
     def follow(self, body: Callable[[], Any]) -> None:
         """Call the body; an error ends this way and is kept."""
@@ -105,6 +110,8 @@ class Tracer(Recorder):
                 body()
             except Exception as error:
                 self.error = error
+            for attribute in self._attributes.values():
+                attribute._step()
         self.complete()
         self.by_key = {step.key: step for step in self.steps}
 
@@ -121,6 +128,24 @@ class Tracer(Recorder):
     def operation(self, name: str, text: str, given: Mapping[str, Any], declared: Any) -> Symbol:
         """Record an operation on symbols; return the symbol of its value."""
         return Symbol(self, self.inline_step(name, text, given), declared, text)
+
+    def asked(self, attribute: Symbol, name: str) -> Step:
+        """Return the step that an attribute is to become, unless the body calls it."""
+        frame = sites.caller()
+        if sites.in_file(frame, self.body):
+            self._attributes[id(attribute)] = attribute
+        return self._new_step(name, frame)
+
+    def called(self, attribute: Symbol) -> None:
+        """Take note that an attribute is a method."""
+        self._attributes.pop(id(attribute), None)
+
+    def add(self, step: Step, text: str, given: Mapping[str, Any]) -> None:
+        """Put a step that was made before among the others, with what it needs."""
+        needs = self._needs(given.items())
+        step.serial, step._text = len(self.steps), text
+        self.steps.append(step)
+        self._connect(step, *needs)
 
     def decide(self, symbol: Symbol) -> bool:
         """Answer a question of truth, the same within one way, and remember that it was asked."""
@@ -279,18 +304,23 @@ class _Merger:
     def graph(self) -> Graph:
         resources = {key: resource.node() for path in self.paths for key, resource in path.resources.items()}
         steps = self._steps()
-        nodes = [self._node(found) for found in steps.values()]
-        edges = [*self._edges(steps), *self._control(steps)]
-        return Graph(self.name, (*resources.values(), *nodes), tuple(self._forward([*resources, *steps], edges)))
+        nodes = {**resources, **{key: self._node(found) for key, found in steps.items()}}
+        edges = self._forward(list(nodes), [*self._edges(steps), *self._control(steps)])
+        return Graph(self.name, tuple(nodes[key] for key in _sorted(list(nodes), edges)), tuple(edges))
 
     def _forward(self, order: list[str], edges: list[Edge]) -> list[Edge]:
-        """Return the edges that go forward in the order of the first way that has their ends.
+        """Return the edges without those that close a circle and go back in the order of the way that has them first.
 
         The same call may be the first of a loop's on one way and the second on another, so that ways may disagree about
         the order of two steps.
         """
         index = {key: place for place, key in enumerate(order)}
-        forward = [edge for edge in edges if index[edge.source] < index[edge.target]]
+        back = {edge for edge in edges if index[edge.source] >= index[edge.target]}
+        forward = edges
+        while back and (circle := _circle(forward)):
+            closing = {edge for edge in back if (edge.source, edge.target) in circle}
+            forward = [edge for edge in forward if edge not in closing]
+            back -= closing
         if len(forward) < len(edges):
             self.notes.append(Approximation("ways through the body disagree about the order of steps", None))
         return forward
@@ -350,6 +380,40 @@ class _Merger:
         """Whether the step also runs on a way that answered the other way round."""
         other = Decision(decision.source, decision.text, not decision.outcome)
         return any(key in path.by_key and other in path.taken for path in self.paths)
+
+
+def _sorted(order: Sequence[str], edges: Iterable[Edge]) -> list[str]:
+    """Return keys, each after everything it needs; those that are free stay in their order."""
+    index = {key: place for place, key in enumerate(order)}
+    pairs = {(index[edge.source], index[edge.target]) for edge in edges}
+    if all(source < target for source, target in pairs):
+        return list(order)
+    waiting = Counter(target for _, target in pairs)
+    readers: dict[int, list[int]] = {}
+    for source, target in pairs:
+        readers.setdefault(source, []).append(target)
+    ready = [place for place in range(len(order)) if not waiting[place]]
+    found: list[str] = []
+    while ready:
+        place = heappop(ready)
+        found.append(order[place])
+        waiting.subtract(readers.get(place, ()))
+        for reader in readers.get(place, ()):
+            if not waiting[reader]:
+                heappush(ready, reader)
+    return found
+
+
+def _circle(edges: Iterable[Edge]) -> set[tuple[str, str]]:
+    """Return a circle as pairs of source and target, none where there is no circle."""
+    needs: dict[str, list[str]] = {}
+    for edge in edges:
+        needs.setdefault(edge.target, []).append(edge.source)
+    try:
+        TopologicalSorter(needs).prepare()
+    except CycleError as error:
+        return set(pairwise(error.args[1]))
+    return set()
 
 
 def _common(steps: Sequence[Step], implied: set[Decision]) -> str:
