@@ -10,6 +10,7 @@ from glacier import context
 from glacier.errors import ConfigError, did_you_mean
 from glacier.recording import trace
 from glacier.safe import printable
+from glacier.unheard import unheard, warn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -126,6 +127,7 @@ def local(
     from glacier.execution.run import Run, execute
 
     options = options or RunOptions()
+    warn(pipeline.fn)
     if options.partial or options.forced:
         _check_names(pipeline, env, body, options)
     record = Run(pipeline.name, env.name)
@@ -145,7 +147,7 @@ def _check_names(pipeline: Pipeline, env: Any, body: Callable[[], Any], options:
     from glacier.execution.planning import check_names
 
     try:
-        traced = trace(pipeline, env, body)
+        traced = followed(pipeline, env, body)
     except Exception:  # the run tells what is wrong with the body
         return
     if not traced.approximations:
@@ -163,7 +165,13 @@ def _reading(env: Any, options: RunOptions) -> Any:
 
 def analyze(pipeline: Pipeline, env: Any, body: Callable[[], Any], _params: Mapping[str, Any]) -> Analysis:
     """Follow the body without touching data."""
-    return Analysis(trace(pipeline, env, body))
+    return Analysis(followed(pipeline, env, body))
+
+
+def followed(pipeline: Pipeline, env: Any, body: Callable[[], Any]) -> Trace:
+    """Trace a body; what it asks and no result can answer is approximate, too."""
+    traced = trace(pipeline, env, body)
+    return replace(traced, approximations=(*traced.approximations, *unheard(pipeline.fn)))
 
 
 def generate(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import signal
 import subprocess
@@ -465,6 +466,26 @@ def test_an_attribute_of_a_result_is_a_step_between(env: GlacierEnv) -> None:
     executed = sizes.last_run.graph
     assert analysis["dag"].contains(executed)
     assert {executed[key].name for key in executed.parents[executed["double"].key]} == {"height", "width"}
+
+
+def test_a_body_may_copy_a_result(env: GlacierEnv) -> None:
+    @env.task()
+    def config() -> dict[str, Any]:
+        return {"limits": [1, 2]}
+
+    @env.task()
+    def total(limits: list[int]) -> int:
+        return sum(limits)
+
+    @env.pipeline()
+    def copying() -> tuple[int, int]:
+        given = config()
+        own = copy.deepcopy(given)
+        own["limits"].append(7)
+        return total(copy.copy(given)["limits"]), total(own["limits"])
+
+    assert copying.run("analyze")["approximations"] == []
+    assert copying.run() == (3, 10)
 
 
 def test_what_cannot_be_followed_is_approximate_with_its_line(env: GlacierEnv) -> None:

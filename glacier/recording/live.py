@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copy
 import operator
 import sys
 from typing import TYPE_CHECKING, Any, cast
@@ -67,6 +68,12 @@ class Deferred(wrapt.BaseObjectProxy[Any]):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the real value."""
         return self.__wrapped__(*args, **kwargs)
+
+    def __copy__(self) -> Any:
+        return copy.copy(self.__wrapped__)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        return copy.deepcopy(self.__wrapped__, memo)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         return self.__wrapped__.__reduce_ex__(protocol)

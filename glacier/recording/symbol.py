@@ -124,6 +124,12 @@ class Symbol:
     def __hash__(self) -> int:
         return id(self)
 
+    def __copy__(self) -> Symbol:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Symbol:
+        return self
+
     def _insisted(self, what: str) -> int:
         self._tracer.approximate(f"{what} was needed of {self._text}, 1 stands for it", self._step())
         return 1
