@@ -369,6 +369,28 @@ def test_a_failed_step_is_tried_again_and_an_error_of_the_body_is_raised(env: Gl
     assert {task.name: task.state for task in env.runs[0].tasks} == {"first": "cached", "second": "done"}
 
 
+def test_a_task_whose_result_the_body_has_used_up_is_returned_too(env: GlacierEnv) -> None:
+    @env.task()
+    def load(n: int) -> pl.DataFrame:
+        return pl.DataFrame({"x": range(n)})
+
+    @env.task()
+    def check(df: pl.DataFrame) -> bool:
+        return df.height > 1
+
+    @env.pipeline()
+    def checked(n: int = 2) -> str:
+        if check(load(n)):
+            return "enough"
+        return str(load(n + 1).height)
+
+    assert checked.run(only="check") is True
+    assert checked.run(until="load").height == 2
+    found = checked.run(n=1, only=["check", "load"])
+    assert found.pop("check") is False
+    assert [frame.height for frame in found.values()] == [1, 2]
+
+
 def test_what_takes_an_attribute_of_a_result_is_downstream_of_it(env: GlacierEnv) -> None:
     sizes: list[int] = []
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 from glacier import context
 from glacier.execution.engine import Engine
 from glacier.execution.events import Stream
-from glacier.execution.selection import Selection, check_forced
+from glacier.execution.selection import Selection, check_forced, is_named
 from glacier.execution.stepping import Stopped
 from glacier.execution.steps import State, StepRun
 from glacier.recording import RecordedPipeline, replaced, sites
@@ -143,14 +143,14 @@ def execute(run: Run, pipeline: RecordedPipeline, env: Any, body: Callable[[], A
     run.partial = options.partial
     engine = Engine(run, env, options, _workers(env, options))
     recorder = run.recorder = LiveRecorder(pipeline, env, engine.force, engine.done, StepRun)
-    if run.memory is not None and run.memory.resumes:
-        recorder.met = run.memory.met
+    held: dict[StepRun, Any] = {}
+    recorder.met = _met(run, options, held)
     outcome: list[tuple[bool, Any]] = []
     over = threading.Event()
 
     def work() -> None:
         try:
-            outcome.append((True, _record_and_finish(engine, recorder, body)))
+            outcome.append((True, _record_and_finish(engine, recorder, body, held)))
         except BaseException as error:
             outcome.append((False, error))
         finally:
@@ -184,6 +184,25 @@ def execute(run: Run, pipeline: RecordedPipeline, env: Any, body: Callable[[], A
     if succeeded:
         return value
     raise _noted(value, run)
+
+
+def _met(run: Run, options: RunOptions, held: dict[StepRun, Any]) -> Callable[[Any], None] | None:
+    """Return what is told of each task call as the body makes it.
+
+    `held` gets the handles of the tasks whose values are to be returned: the body may let go of them.
+    """
+    names = (*options.only, *options.until)
+    resumed = run.memory.met if run.memory is not None and run.memory.resumes else None
+    if not names:
+        return resumed
+
+    def met(step: StepRun) -> None:
+        if is_named(step, names):
+            held[step] = step.handle
+        if resumed is not None:
+            resumed(step)
+
+    return met
 
 
 def _workers(env: Any, options: RunOptions) -> int:
@@ -233,7 +252,9 @@ def _over(run: Run, state: State, start: float, error: BaseException | None = No
 _UNFINISHED = frozenset({"recorded", "ready", "running", "cancelled"})
 
 
-def _record_and_finish(engine: Engine, recorder: LiveRecorder, body: Callable[[], Any]) -> Any:
+def _record_and_finish(
+    engine: Engine, recorder: LiveRecorder, body: Callable[[], Any], held: Mapping[StepRun, Any]
+) -> Any:
     try:
         with context.using(context.recorder, recorder), context.using(context.lines, engine.say):
             result = _body_result(body, engine, recorder)
@@ -246,16 +267,16 @@ def _record_and_finish(engine: Engine, recorder: LiveRecorder, body: Callable[[]
     if engine.run.memory is not None:
         engine.run.memory.drawn(recorder)
     with context.using(context.lines, engine.say):
-        return _finished(engine, _tasks(recorder), result)
+        return _finished(engine, _tasks(recorder), result, held)
 
 
-def _finished(engine: Engine, tasks: list[StepRun], result: Any) -> Any:
+def _finished(engine: Engine, tasks: list[StepRun], result: Any, held: Mapping[StepRun, Any]) -> Any:
     """Run what is asked for of the tasks, and return what the run returns."""
     check_forced(engine.options, tasks, engine.env.tasks)
     if not engine.options.partial:
         engine.finish(tasks)
         return replaced(result, plain)
-    selection = Selection(engine.options, tasks)
+    selection = Selection(engine.options, tasks, held)
     engine.finish(selection.steps)
     return selection.result() if selection.returns_named else replaced(result, plain)
 

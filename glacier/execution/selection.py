@@ -9,25 +9,25 @@ from glacier.execution.steps import StepRun
 from glacier.recording.live import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from glacier.execution.options import RunOptions
     from glacier.recording.live import Deferred
 
-__all__ = ["Selection", "check_forced", "is_forced"]
+__all__ = ["Selection", "check_forced", "is_forced", "is_named"]
 
 
 class Selection:
     """The steps that a partial run is about: those of `until` or `only`, or those of `from_` and all that needs them.
 
     With both `from_` and `until` it is what lies between them. What the chosen steps need is run as well, unless the
-    cache has it. `handles` hold the values of the named ones, to be returned.
+    cache has it. `held` has the handles of those to be returned whose values the body has asked for already.
 
     Raises:
         ConfigError: there is no step of such a name.
     """
 
-    def __init__(self, options: RunOptions, steps: Sequence[StepRun]) -> None:
+    def __init__(self, options: RunOptions, steps: Sequence[StepRun], held: Mapping[StepRun, Any]) -> None:
         self._named = _named(steps, options.only or options.until)
         self._ends = bool(options.only or options.until)
         begun = _downstream(steps, _named(steps, options.from_)) if options.from_ else None
@@ -38,7 +38,7 @@ class Selection:
             self.steps = [step for step in steps if step in ends]
         else:
             self.steps = [step for step in steps if begun is None or step in begun]
-        self._handles: dict[StepRun, Deferred | None] = {step: step.handle for step in self._named}
+        self._handles: dict[StepRun, Deferred | None] = {step: held.get(step, step.handle) for step in self._named}
 
     @property
     def returns_named(self) -> bool:
@@ -57,8 +57,8 @@ class Selection:
 def is_forced(options: RunOptions, step: StepRun) -> bool:
     """Whether a step runs although the cache has its result: it is named by `force`, `only` or `from_`."""
     if isinstance(options.force, bool):
-        return options.force or _is_named(step, (*options.only, *options.from_))
-    return _is_named(step, (*options.force, *options.only, *options.from_))
+        return options.force or is_named(step, (*options.only, *options.from_))
+    return is_named(step, (*options.force, *options.only, *options.from_))
 
 
 def check_forced(options: RunOptions, steps: Sequence[StepRun], others: Iterable[str]) -> None:
@@ -71,7 +71,8 @@ def check_forced(options: RunOptions, steps: Sequence[StepRun], others: Iterable
         _named(steps, [name for name in options.force if name not in set(others)])
 
 
-def _is_named(step: StepRun, names: Iterable[str]) -> bool:
+def is_named(step: StepRun, names: Iterable[str]) -> bool:
+    """Whether a step's name or key is among the names."""
     return step.name in names or step.key in names
 
 
@@ -81,7 +82,7 @@ def _named(steps: Sequence[StepRun], names: Sequence[str]) -> list[StepRun]:
         if name not in known:
             hint = did_you_mean(name, {step.name for step in steps})
             raise ConfigError(f"this run has no task {name!r}", hint=hint)
-    return [step for step in steps if _is_named(step, names)]
+    return [step for step in steps if is_named(step, names)]
 
 
 def _downstream(steps: Sequence[StepRun], begin: Iterable[StepRun]) -> set[StepRun]:
