@@ -20,7 +20,7 @@ import obstore
 import polars as pl
 import pytest
 from obstore.exceptions import AlreadyExistsError, BaseError, GenericError, PermissionDeniedError, PreconditionError
-from servers import azurite, gcs, seaweedfs
+from servers import azurite, gcs, process, seaweedfs
 from servers.azurite import Azurite
 from servers.gcs import FakeGCS
 from servers.process import Process, fetch, free_ports
@@ -446,6 +446,18 @@ def test_a_server_dies_with_the_tests(tmp_path: Path) -> None:
 def test_free_ports_are_free_and_so_are_their_twins() -> None:
     ports = free_ports(5, twin=10000)
     assert len({*ports, *(port + 10000 for port in ports)}) == 10
+
+
+def test_a_free_port_is_given_away_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "PORTS", range(20900, 20910))
+    here = free_ports(3)
+    code = "from servers import process; process.PORTS = range(20900, 20910); print(*process.free_ports(10))"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True)
+    there = {int(port) for port in done.stdout.split()}
+    assert there
+    assert not there & set(here)
+    assert not set(free_ports(10)) & set(here)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import random
 import socket
@@ -33,10 +34,30 @@ PORTS = range(11000, 21000)
 SPAWNER = ThreadPoolExecutor(1, thread_name_prefix="servers")
 
 
+_CLAIMS = Path(tempfile.gettempdir(), f"glacier-ports-{os.getuid()}")
+
+
 def free_ports(count: int, *, twin: int = 0) -> list[int]:
-    """Return free loopback ports; each port plus `twin` is free too."""
+    """Return free loopback ports; each port plus `twin` is free too.
+
+    They are this process's as long as it lives: a server may take seconds until it listens, and other tests look for
+    ports meanwhile.
+    """
     candidates = random.SystemRandom().sample(PORTS, len(PORTS))
-    return list(islice((port for port in candidates if is_free(port) and is_free(port + twin)), count))
+    free = (port for port in candidates if is_free(port) and is_free(port + twin) and _claim(port))
+    return list(islice(free, count))
+
+
+def _claim(port: int) -> bool:
+    """Whether nobody else has claimed a port; from now on it is claimed, by a descriptor that is never closed."""
+    _CLAIMS.mkdir(exist_ok=True)
+    descriptor = os.open(_CLAIMS / str(port), os.O_RDWR | os.O_CREAT)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return False
+    return True
 
 
 def is_free(port: int) -> bool:
