@@ -87,22 +87,24 @@ class Recorder(ABC):
         signature = task.signature
         if kwargs or len(args) != signature.count:
             args, kwargs = signature.fill("task", task.name, self.env, args, kwargs)
-        needs = self._needs(signature.named(args, kwargs))
+        needs, labels = self._needs(signature.named(args, kwargs))
         step = self._step(task.name, frame)
         step.task = task
         if args:
             step.args = args
         if kwargs:
             step.kwargs = kwargs
-        self._connect(step, *needs)
+        if needs:
+            self._connect(step, needs, labels)
         return step
 
     def inline_step(self, name: str, text: str, operands: Mapping[str, Any]) -> Step:
         """Record an operation that the body itself does, with what it needs."""
-        needs = self._needs(operands.items())
+        needs, labels = self._needs(operands.items())
         step = self._step(name, sites.caller())
         step._text = text  # pyright: ignore[reportPrivateUsage]
-        self._connect(step, *needs)
+        if needs:
+            self._connect(step, needs, labels)
         return step
 
     def graph(self) -> Graph:
@@ -145,12 +147,6 @@ class Recorder(ABC):
             self.group = outer
 
     def _step(self, name: str, frame: FrameType) -> Step:
-        step = self._new_step(name, frame)
-        self.steps.append(step)
-        return step
-
-    def _new_step(self, name: str, frame: FrameType) -> Step:
-        """Make a step that is not yet among the others."""
         way = self._short_way(name, frame)
         spot = self._spots.get(way)
         if spot is None:
@@ -158,7 +154,9 @@ class Recorder(ABC):
             if way:
                 self._spots[way] = spot
         spot.count = number = spot.count + 1
-        step = self._make(spot, number, len(self.steps), self.group)
+        steps = self.steps
+        step = self._make(spot, number, len(steps), self.group)
+        steps.append(step)
         if self.decisions:
             step.decisions = self.decisions
         return step
@@ -225,8 +223,6 @@ class Recorder(ABC):
 
     def _connect(self, step: Step, needs: list[Step | Resource], labels: list[Label]) -> None:
         """Give a step what it needs, in the tuples of the step before where they are the same."""
-        if not needs:
-            return
         last, named = self._last, tuple(labels)
         step.labels = last.labels if last.labels == named else named
         same = len(needs) == len(last.needs) == 1 and needs[0] is last.needs[0]

@@ -134,7 +134,9 @@ class Tracer(Recorder):
         frame = sites.caller()
         if sites.in_file(frame, self.body):
             self._attributes[id(attribute)] = attribute
-        return self._new_step(name, frame)
+        step = self._step(name, frame)
+        self.steps.pop()
+        return step
 
     def called(self, attribute: Symbol) -> None:
         """Take note that an attribute is a method."""
@@ -142,10 +144,10 @@ class Tracer(Recorder):
 
     def add(self, step: Step, text: str, given: Mapping[str, Any]) -> None:
         """Put a step that was made before among the others, with what it needs."""
-        needs = self._needs(given.items())
+        needs, labels = self._needs(given.items())
         step.serial, step._text = len(self.steps), text
         self.steps.append(step)
-        self._connect(step, *needs)
+        self._connect(step, needs, labels)
 
     def decide(self, symbol: Symbol) -> bool:
         """Answer a question of truth, the same within one way, and remember that it was asked."""
