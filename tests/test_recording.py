@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import signal
@@ -45,6 +46,12 @@ simple = st.one_of(
     st.builds("{0} = total([{1}, inc({2})])".format, variables, variables, variables),
     st.builds("{0} = add(inc({1}).real, [inc({2}).numerator, {1}][0])".format, variables, variables, variables),
     st.builds("{0} = inc({1}).real + {2}".format, variables, variables, variables),
+    st.builds(
+        "try:\n    {0} = inverse({1})\nexcept ZeroDivisionError:\n    {0} = inc({2})".format,
+        variables,
+        variables,
+        variables,
+    ),
 )
 conditions = st.one_of(
     st.builds("is_even({0})".format, variables),
@@ -89,7 +96,11 @@ def plain_functions() -> dict[str, Any]:
     def total(values: list[int]) -> int:
         return sum(values)
 
-    return {"inc": inc, "add": add, "pair": pair, "is_even": is_even, "total": total}
+    def inverse(x: int) -> int:
+        return 12 // x
+
+    functions = (inc, add, pair, is_even, total, inverse)
+    return {function.__name__: function for function in functions}
 
 
 def compiled(program: list[str], functions: dict[str, Any]) -> Any:
@@ -122,7 +133,8 @@ def test_a_run_equals_plain_python_and_is_part_of_the_trace(program: list[str]) 
     executed = pipeline.last_run.graph
     if not analysis["approximations"]:
         assert analysis["dag"].contains(executed), set(executed.edges) - set(analysis["dag"].edges)
-    assert {step.state for step in pipeline.last_run.steps.values()} <= {"done"}
+    failed = {step.name for step in pipeline.last_run.steps.values() if step.state != "done"}
+    assert failed <= {"inverse"}
 
 
 # --- live runs --------------------------------------------------------------------------------------------------------
@@ -486,6 +498,55 @@ def test_a_body_may_copy_a_result(env: GlacierEnv) -> None:
 
     assert copying.run("analyze")["approximations"] == []
     assert copying.run() == (3, 10)
+
+
+def test_what_a_task_raises_in_a_try_or_with_is_met_there(env: GlacierEnv) -> None:
+    log: list[str] = []
+
+    @env.task()
+    def remote() -> int:
+        log.append("remote")
+        raise FileNotFoundError("gone")
+
+    @env.task()
+    def local(n: int = 5) -> int:
+        log.append("local")
+        return n
+
+    def first_that_is_there() -> int:
+        try:
+            found = remote()
+        except FileNotFoundError:
+            found = local()
+        return found
+
+    @env.pipeline()
+    def careful() -> tuple[int, int, int]:
+        with contextlib.suppress(FileNotFoundError):
+            remote()
+        try:
+            third = local(7)
+        finally:
+            log.append("finally")
+        return first_that_is_there(), local(6), third
+
+    assert careful.run() == (5, 6, 7)
+    assert log == ["remote", "local", "finally", "remote", "local", "local"]
+
+
+def test_tasks_of_a_comprehension_wait_for_no_error(env: GlacierEnv) -> None:
+    together = threading.Barrier(2, timeout=30)
+
+    @env.task()
+    def meet(n: int) -> int:
+        together.wait()
+        return n
+
+    @env.pipeline()
+    def meeting() -> list[int]:
+        return [meet(n) for n in range(2)]
+
+    assert meeting.run() == [0, 1]
 
 
 def test_what_cannot_be_followed_is_approximate_with_its_line(env: GlacierEnv) -> None:

@@ -155,12 +155,14 @@ class LiveRecorder(Recorder):
         """What is told of each task call as the body makes it."""
 
     def call(self, task: RecordedTask, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Deferred:
-        """Record a task call; return its value to come."""
+        """Record a task call; return its value to come, where a `try` or `with` waits for what it raises the value."""
         step: Any = self.task_step(task, args, kwargs, sys._getframe(2))  # pyright: ignore[reportPrivateUsage]
         step.handle = deferred = Deferred(None)
         deferred._self_step = step
         if self.met is not None:
             self.met(step)
+        if step.spot.guarded:
+            self.force(step, deferred)
         return deferred
 
     def _make(self, spot: Spot, number: int, serial: int, group: tuple[str, ...]) -> LiveStep:

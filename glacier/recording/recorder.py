@@ -194,6 +194,7 @@ class Recorder(ABC):
         self._spots[key] = spot
         if spot.codes is not codes:
             spot.codes = (*spot.codes, *codes)
+        spot.guarded = spot.guarded or sites.is_guarded(codes, instructions)
         return spot
 
     def _needs(self, named: Iterable[tuple[str, Any]]) -> tuple[list[Step | Resource], list[Label]]:

@@ -7,10 +7,11 @@ the same time. Its key is therefore built of the name, the place and the count, 
 from __future__ import annotations
 
 import contextlib
+import dis
 import sys
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from glacier.graph import Site
 
@@ -18,7 +19,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import CodeType, FrameType, TracebackType
 
-__all__ = ["caller", "from_user", "in_file", "is_foreign", "line_of", "mark", "outside", "place", "unpack_count", "way"]
+__all__ = [
+    "caller",
+    "from_user",
+    "in_file",
+    "is_foreign",
+    "is_guarded",
+    "line_of",
+    "mark",
+    "outside",
+    "place",
+    "unpack_count",
+    "way",
+]
 
 _OURS = str(Path(__file__).parent.parent)
 _STDLIB = str(Path(contextlib.__file__).parent)
@@ -79,6 +92,15 @@ def place(codes: Iterable[CodeType], instructions: Iterable[int]) -> str:
     return "/".join(reversed(parts))
 
 
+def is_guarded(codes: Iterable[CodeType], instructions: Iterable[int]) -> bool:
+    """Whether a `try` or `with` on the way that `way` found meets what is raised there."""
+    return any(
+        start <= instruction < end
+        for code, instruction in zip(codes, instructions, strict=True)
+        for start, end in _guarded(code)
+    )
+
+
 def line_of(frame: FrameType) -> Site | None:
     """Return the file and line that `frame` is at, None where it is no code of the user's."""
     filename = frame.f_code.co_filename
@@ -92,8 +114,6 @@ def in_file(frame: FrameType, body: CodeType) -> bool:
 
 def unpack_count(frame: FrameType) -> int | None:
     """How many values the running instruction `a, b = ...` of the frame wants, None when it is another one."""
-    import dis
-
     code = frame.f_code.co_code
     if dis.opname[code[frame.f_lasti]] != "UNPACK_SEQUENCE":
         return None
@@ -118,6 +138,20 @@ def _is_machinery(filename: str) -> bool:
     if known is None:
         known = _ours[filename] = filename.startswith(_OURS) and not filename.startswith(_DEMO)
     return known
+
+
+@lru_cache(maxsize=512)
+def _guarded(code: CodeType) -> tuple[tuple[int, int], ...]:
+    """Return where the instructions of the `try` and `with` blocks of a function begin and end.
+
+    Other entries of the exception table lead to what the compiler tidies up by itself, as after a comprehension:
+    https://github.com/python/cpython/blob/3.13/InternalDocs/exception_handling.md
+    """
+    if not code.co_exceptiontable:
+        return ()
+    table: Any = dis.Bytecode(code)
+    meets = {each.offset for each in dis.get_instructions(code) if each.opname == "PUSH_EXC_INFO"}
+    return tuple((each.start, each.end) for each in table.exception_entries if each.target in meets)
 
 
 def _position(code: CodeType, instruction: int) -> str:

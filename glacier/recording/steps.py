@@ -135,9 +135,12 @@ class Resource:
 
 
 class Spot:
-    """A place of the source at which a body makes steps: the calls that a loop makes there share it."""
+    """A place of the source at which a body makes steps: the calls that a loop makes there share it.
 
-    __slots__ = ("codes", "count", "name", "place", "site")
+    `guarded` says whether a `try` or `with` around it meets what a call raises.
+    """
+
+    __slots__ = ("codes", "count", "guarded", "name", "place", "site")
 
     def __init__(self, name: str, place: str, site: Site | None, codes: Sequence[CodeType] = ()) -> None:
         self.name = name
@@ -145,6 +148,7 @@ class Spot:
         self.site = site
         self.codes = codes
         self.count = 0
+        self.guarded = False
 
 
 Label: TypeAlias = "str | tuple[str, Access]"
