@@ -311,6 +311,33 @@ def test_a_resumed_run_can_be_resumed(env: GlacierEnv, switch: Switch) -> None:
     assert switch.calls.count("make") == 1
 
 
+def test_what_was_done_in_a_try_is_not_done_again(env: GlacierEnv, switch: Switch) -> None:
+    @env.task()
+    def connect() -> object:
+        switch.calls.append("connect")
+        return threading.Lock()  # it cannot be kept
+
+    @env.task()
+    def load() -> int:
+        switch.calls.append("load")
+        if switch.on:
+            raise ValueError("the switch is on")
+        return 3
+
+    @env.pipeline()
+    def careful() -> int:
+        try:
+            connect()
+        finally:
+            found = load()
+        return found
+
+    failed(careful)
+    switch.on = False
+    assert careful.resume() == 3
+    assert switch.calls == ["connect", "load", "load"]
+
+
 def test_a_resume_in_another_process(env: GlacierEnv, switch: Switch, tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)

@@ -28,8 +28,8 @@ class Memory(Protocol):
         """Whether this run goes on with an earlier one; only then `met`, `operation` and `recall` are called."""
         ...
 
-    def met(self, step: StepRun) -> None:
-        """Take note of a task call as the body makes it."""
+    def met(self, step: StepRun) -> bool:
+        """Take note of a task call as the body makes it, and say whether an earlier run has done it."""
         ...
 
     def operation(self, step: StepRun) -> None:

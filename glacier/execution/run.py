@@ -186,8 +186,8 @@ def execute(run: Run, pipeline: RecordedPipeline, env: Any, body: Callable[[], A
     raise _noted(value, run)
 
 
-def _met(run: Run, options: RunOptions, held: dict[StepRun, Any]) -> Callable[[Any], None] | None:
-    """Return what is told of each task call as the body makes it.
+def _met(run: Run, options: RunOptions, held: dict[StepRun, Any]) -> Callable[[Any], bool] | None:
+    """Return what is told of each task call as the body makes it, and says whether an earlier run has done it.
 
     `held` gets the handles of the tasks whose values are to be returned: the body may let go of them.
     """
@@ -196,11 +196,10 @@ def _met(run: Run, options: RunOptions, held: dict[StepRun, Any]) -> Callable[[A
     if not names:
         return resumed
 
-    def met(step: StepRun) -> None:
+    def met(step: StepRun) -> bool:
         if is_named(step, names):
             held[step] = step.handle
-        if resumed is not None:
-            resumed(step)
+        return resumed is not None and resumed(step)
 
     return met
 

@@ -151,17 +151,16 @@ class LiveRecorder(Recorder):
         self.force = force
         self._done = done
         self._step_type = make
-        self.met: Callable[[Any], None] | None = None
-        """What is told of each task call as the body makes it."""
+        self.met: Callable[[Any], bool] | None = None
+        """What is told of each task call as the body makes it, and says whether it is done already."""
 
     def call(self, task: RecordedTask, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Deferred:
         """Record a task call; return its value to come, where a `try` or `with` waits for what it raises the value."""
         step: Any = self.task_step(task, args, kwargs, sys._getframe(2))  # pyright: ignore[reportPrivateUsage]
         step.handle = deferred = Deferred(None)
         deferred._self_step = step
-        if self.met is not None:
-            self.met(step)
-        if step.spot.guarded:
+        is_done = self.met is not None and self.met(step)
+        if step.spot.guarded and not is_done:
             self.force(step, deferred)
         return deferred
 

@@ -149,13 +149,15 @@ class Book:
 
     # --- going on with an earlier run -------------------------------------------------------------------------------
 
-    def met(self, step: StepRun) -> None:
-        """Take a step over from the earlier run, if it did the same."""
+    def met(self, step: StepRun) -> bool:
+        """Take a step over from the earlier run, if it did the same; say whether it did."""
         assert self._earlier is not None
         arguments = identity.arguments_of(step.args, step.kwargs, self._body)
-        if self._earlier.takes_over(step, arguments, self.code_of(step)):
-            self._settled.add(step.key)
-            self._take_over(step, arguments, self._earlier)
+        if not self._earlier.takes_over(step, arguments, self.code_of(step)):
+            return False
+        self._settled.add(step.key)
+        self._take_over(step, arguments, self._earlier)
+        return True
 
     def operation(self, step: StepRun) -> None:
         """Take note of what the body does by itself."""
