@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC
 from fnmatch import fnmatchcase
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glacier import tables
@@ -117,7 +117,7 @@ def bucket_in(env: GlacierEnv, target: str) -> Any:
         return bucket_of(target)
     name, slash, path = target.partition("/")
     if not slash or name not in env.resources:
-        if Path(target).exists():
+        if os.path.lexists(target):
             hint = f"a path on this machine begins with ./ here: ./{target}"
             raise ResourceNotFoundError(f"environment {env.name!r} has no resource {target!r}", hint=hint)
         return env.get(target)

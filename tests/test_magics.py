@@ -351,6 +351,7 @@ def test_a_path_on_this_machine_is_listed_and_previewed(nb, tmp_path):
     (tmp_path / "below").mkdir()
     (tmp_path / "own.csv").rename(tmp_path / "below" / "own.csv")
     assert "begins with ./ here: ./below/own.csv" in nb.fail("%glacier preview below/own.csv").traceback
+    assert "has no resource" in nb.fail(f"%glacier preview {'x' * 300}").traceback  # longer than a file's name can be
     assert "dev: no resource matches 'sales_rew/x'" in nb.run("%glacier ls sales_rew/x").text
 
 
