@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from glacier.errors import ConfigError, GlacierError, did_you_mean
 from glacier.execution.caching import store
+from glacier.execution.selection import is_forced
 from glacier.recording.steps import Step, replaced
 from glacier.recording.symbol import Symbol
 from glacier.resources import Bucket
@@ -151,7 +152,7 @@ class _Reckoning:
         unknown = [need for need in step.needs if isinstance(need, Step) and need not in self.kept]
         if unknown:
             return None, f"needs {unknown[0].name}, which runs"
-        if self._is_forced(step):
+        if is_forced(self.options, step):
             return None, "forced"
         arguments = {name: replaced(value, self._told) for name, value in step.arguments.items()}
         try:
@@ -164,12 +165,6 @@ class _Reckoning:
 
     def _told(self, value: Any) -> Any:
         return self.kept[value._step()] if issubclass(type(value), Symbol) else value
-
-    def _is_forced(self, step: Step) -> bool:
-        if self.options.force is True:
-            return True
-        names = self.options.force or ()
-        return any(name in (step.key, step.name) for name in (*names, *self.options.only, *self.options.from_))
 
 
 def _changes(why: Why) -> str:

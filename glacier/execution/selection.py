@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from glacier.execution.options import RunOptions
+    from glacier.recording import Step
     from glacier.recording.live import Deferred
 
 __all__ = ["Selection", "check_forced", "is_forced", "is_named"]
@@ -54,11 +55,9 @@ class Selection:
         return {step.name if names.count(step.name) == 1 else step.key: value for step, value in values.items()}
 
 
-def is_forced(options: RunOptions, step: StepRun) -> bool:
+def is_forced(options: RunOptions, step: Step) -> bool:
     """Whether a step runs although the cache has its result: it is named by `force`, `only` or `from_`."""
-    if isinstance(options.force, bool):
-        return options.force or is_named(step, (*options.only, *options.from_))
-    return is_named(step, (*options.force, *options.only, *options.from_))
+    return options.force is True or is_named(step, (*options.forced, *options.only, *options.from_))
 
 
 def check_forced(options: RunOptions, steps: Sequence[StepRun], others: Iterable[str]) -> None:
@@ -67,11 +66,10 @@ def check_forced(options: RunOptions, steps: Sequence[StepRun], others: Iterable
     Raises:
         ConfigError: there is one.
     """
-    if not isinstance(options.force, bool):
-        _named(steps, [name for name in options.force if name not in set(others)])
+    _named(steps, [name for name in options.forced if name not in set(others)])
 
 
-def is_named(step: StepRun, names: Iterable[str]) -> bool:
+def is_named(step: Step, names: Iterable[str]) -> bool:
     """Whether a step's name or key is among the names."""
     return step.name in names or step.key in names
 

@@ -155,7 +155,7 @@ class LiveRecorder(Recorder):
         """What is told of each task call as the body makes it, and says whether it is done already."""
 
     def call(self, task: RecordedTask, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Deferred:
-        """Record a task call; return its value to come, where a `try` or `with` waits for what it raises the value."""
+        """Record a task call; return its value to come, which is computed at once in a `try` or `with`."""
         step: Any = self.task_step(task, args, kwargs, sys._getframe(2))  # pyright: ignore[reportPrivateUsage]
         step.handle = deferred = Deferred(None)
         deferred._self_step = step

@@ -307,22 +307,23 @@ class _Merger:
         resources = {key: resource.node() for path in self.paths for key, resource in path.resources.items()}
         steps = self._steps()
         nodes = {**resources, **{key: self._node(found) for key, found in steps.items()}}
-        edges = self._forward(list(nodes), [*self._edges(steps), *self._control(steps)])
-        return Graph(self.name, tuple(nodes[key] for key in _sorted(list(nodes), edges)), tuple(edges))
+        order, edges = list(nodes), [*self._edges(steps), *self._control(steps)]
+        back = _back(order, edges)
+        if back:
+            edges = self._without_circles(edges, back)
+            order = _sorted(order, edges)
+        return Graph(self.name, tuple(nodes[key] for key in order), tuple(edges))
 
-    def _forward(self, order: list[str], edges: list[Edge]) -> list[Edge]:
+    def _without_circles(self, edges: list[Edge], back: set[Edge]) -> list[Edge]:
         """Return the edges without those that close a circle and go back in the order of the way that has them first.
 
         The same call may be the first of a loop's on one way and the second on another, so that ways may disagree about
         the order of two steps.
         """
-        index = {key: place for place, key in enumerate(order)}
-        back = {edge for edge in edges if index[edge.source] >= index[edge.target]}
         forward = edges
-        while back and (circle := _circle(forward)):
+        while circle := _circle(forward):
             closing = {edge for edge in back if (edge.source, edge.target) in circle}
             forward = [edge for edge in forward if edge not in closing]
-            back -= closing
         if len(forward) < len(edges):
             self.notes.append(Approximation("ways through the body disagree about the order of steps", None))
         return forward
@@ -384,12 +385,16 @@ class _Merger:
         return any(key in path.by_key and other in path.taken for path in self.paths)
 
 
+def _back(order: Sequence[str], edges: Iterable[Edge]) -> set[Edge]:
+    """Return the edges that do not lead from an earlier key to a later one."""
+    index = {key: place for place, key in enumerate(order)}
+    return {edge for edge in edges if index[edge.source] >= index[edge.target]}
+
+
 def _sorted(order: Sequence[str], edges: Iterable[Edge]) -> list[str]:
     """Return keys, each after everything it needs; those that are free stay in their order."""
     index = {key: place for place, key in enumerate(order)}
     pairs = {(index[edge.source], index[edge.target]) for edge in edges}
-    if all(source < target for source, target in pairs):
-        return list(order)
     waiting = Counter(target for _, target in pairs)
     readers: dict[int, list[int]] = {}
     for source, target in pairs:
